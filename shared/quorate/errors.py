@@ -1,0 +1,90 @@
+"""What can go wrong, as one tree.
+
+    QuorateError
+    ├── InvalidInput              the caller's mistake: the same call never succeeds
+    │   ├── InvalidRows           some rows of a batch cannot be read; the others can
+    │   └── InvalidSpec           a file that describes something (ensemble, study) does not validate
+    ├── NotFound                  no such ensemble, member, version, job or file
+    ├── AlreadyExists             the name or version is taken by something else
+    ├── Conflict                  refused in the present state: in use, already ended, claimed by another
+    ├── TamperedArtifact          a file's digest is not the one its manifest states
+    ├── MemberError               the model itself failed on an input it accepted
+    └── TryAgain                  the same call may succeed later
+        ├── Unavailable           not ready, or nobody there
+        │   └── NotQuorate        too few members answered for the policy's quorum
+        ├── Overloaded            a queue or a limit is full
+        └── DeadlineExceeded      time ran out before there was an answer
+
+A partial answer is a value (`quorate.ensemble.Answer`), not an exception. Messages name the value,
+the expectation and the remedy. Nothing here knows of gRPC: `quorate.serving.errors` translates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+
+class QuorateError(Exception):
+    """Root of every error that Quorate raises on purpose."""
+
+
+class InvalidInput(QuorateError):
+    """The request cannot be served as it is, now or later."""
+
+
+class InvalidRows(InvalidInput):
+    """Some rows of a batch cannot be read; `reasons` maps a row's index in the batch to why."""
+
+    def __init__(self, reasons: Mapping[int, str]) -> None:
+        self.reasons = dict(sorted(reasons.items()))
+        shown = "; ".join(f"row {row}: {why}" for row, why in list(self.reasons.items())[:3])
+        more = f" (and {len(self.reasons) - 3} rows more)" if len(self.reasons) > 3 else ""
+        super().__init__(shown + more)
+
+
+class InvalidSpec(InvalidInput):
+    """A specification file does not validate."""
+
+
+class NotFound(QuorateError):
+    """Nothing goes by that name, version or id."""
+
+
+class AlreadyExists(QuorateError):
+    """The name or version is taken."""
+
+
+class Conflict(QuorateError):
+    """The present state of the thing does not allow this."""
+
+
+class TamperedArtifact(QuorateError):
+    """A file's digest is not the one its manifest states, so it is refused."""
+
+
+class MemberError(QuorateError):
+    """A model failed on an input that it had accepted."""
+
+
+class TryAgain(QuorateError):
+    """The same call may succeed later; `retry_after_seconds` says when, if that is known."""
+
+    def __init__(self, message: str, retry_after_seconds: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class Unavailable(TryAgain):
+    """Not ready, or nobody there to answer."""
+
+
+class NotQuorate(Unavailable):
+    """Too few members answered for the policy's quorum."""
+
+
+class Overloaded(TryAgain):
+    """A queue or a limit is full."""
+
+
+class DeadlineExceeded(TryAgain):
+    """Time ran out before there was an answer."""
