@@ -3,6 +3,7 @@
     QuorateError
     ├── InvalidInput              the caller's mistake: the same call never succeeds
     │   ├── InvalidRows           some rows of a batch cannot be read; the others can
+    │   ├── TooLarge              over a limit of the server; less of the same may succeed
     │   └── InvalidSpec           a file that describes something (ensemble, study) does not validate
     ├── NotFound                  no such ensemble, member, version, job or file
     ├── AlreadyExists             the name or version is taken by something else
@@ -40,6 +41,10 @@ class InvalidRows(InvalidInput):
         shown = "; ".join(f"row {row}: {why}" for row, why in list(self.reasons.items())[:3])
         more = f" (and {len(self.reasons) - 3} rows more)" if len(self.reasons) > 3 else ""
         super().__init__(shown + more)
+
+
+class TooLarge(InvalidInput):
+    """The request is over a limit of the server; split it."""
 
 
 class InvalidSpec(InvalidInput):

@@ -1,0 +1,1 @@
+"""What every server of Quorate is: errors as statuses, health, drain; and what makes a worker of it."""
