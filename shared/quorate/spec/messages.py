@@ -10,7 +10,9 @@ from pydantic_core import ErrorDetails
 
 _SHOWN = 5
 # A YAML file can alias itself into gigabytes, so a value is shown a few levels and elements deep.
-_short = reprlib.Repr(maxlevel=2, maxstring=80)
+_short = reprlib.Repr()
+_short.maxlevel = 2
+_short.maxstring = 80
 
 
 def explain(what: str, error: ValidationError, fields: Mapping[str, Sequence[str]] | None = None) -> str:
