@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -40,3 +40,19 @@ class Limits:
 
     max_image_pixels: int = 16_000_000
     max_text_bytes: int = 1 << 20
+
+
+@dataclass(frozen=True)
+class View:
+    """One way of looking at an item: all that `quorate.views` needs to know of it.
+
+    A module of this package that holds a `VIEW` adds one; nothing else has to change.
+    """
+
+    name: str
+    fit: Callable[[Columns, Mapping[str, Any]], Preprocessor]
+    """Learn a preprocessor from training columns; unknown or unfit options raise InvalidInput."""
+    load: Callable[[Mapping[str, Any], Mapping[str, bytes], Limits], Preprocessor]
+    """Rebuild a preprocessor from parameters and assets; InvalidSpec where they do not fit."""
+    inputs: Callable[[Mapping[str, Any]], tuple[InputBinding, ...]]
+    """The tensors that a worker of this view takes, from the parameters alone."""
