@@ -16,7 +16,8 @@ from quorate.errors import InvalidInput, InvalidSpec, NotFound, TamperedArtifact
 from quorate.manifest import manifest_from_json, manifest_to_json
 
 MANIFEST = Manifest("pets-text", 1, Task.CLASSIFICATION, ("text",), ("cat", "dog"), metrics={"accuracy": 0.9})
-X
+FILES = {"model.onnx": b"weights", "text.tokenizer.json": b"{}"}
+ARTIFACT = Artifact(replace(MANIFEST, assets={"text": ("tokenizer.json",)}), FILES)
 
 
 @pytest.fixture(params=["file", "memory"])
