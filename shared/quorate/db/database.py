@@ -14,12 +14,14 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError
+from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError, StatementError
 
-from quorate.errors import Conflict, InvalidInput, Unavailable
+from quorate.db.json_values import dumps
+from quorate.errors import Conflict, InvalidInput, QuorateError, Unavailable
 
 BUSY_SECONDS = 30
 """How long a writer waits for another before it gives up."""
+POOL: dict[str, Any] = {"pool_size": 8, "max_overflow": 24, "json_serializer": dumps}
 MIGRATION_LOCK = 0x71756F72
 """Key of the PostgreSQL advisory lock under which one process at a time migrates."""
 
@@ -70,6 +72,10 @@ class Database:
         except (OperationalError, InterfaceError) as error:
             where = self.engine.url.render_as_string(hide_password=True)
             raise Unavailable(f"the database {where} does not answer: {error.orig}", retry_after_seconds=1.0) from error
+        except StatementError as error:
+            if isinstance(error.orig, QuorateError):  # a value that its column refused before it was sent
+                raise error.orig from error
+            raise
 
 
 def open_database(url: str) -> Database:
@@ -80,7 +86,7 @@ def open_database(url: str) -> Database:
     parsed = _parse(url)
     if parsed.get_backend_name() == "sqlite":
         return Database(_sqlite_engine(parsed))
-    options: dict[str, Any] = {"pool_size": 8, "max_overflow": 24, "pool_pre_ping": True}
+    options: dict[str, Any] = {**POOL, "pool_pre_ping": True}
     try:
         return Database(create_engine(parsed, connect_args={"connect_timeout": 10}, **options))
     except ModuleNotFoundError as error:
@@ -108,9 +114,7 @@ def _parse(url: str) -> URL:
 def _sqlite_engine(url: URL) -> Engine:
     assert url.database is not None
     Path(url.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(
-        url, pool_size=8, max_overflow=24, connect_args={"check_same_thread": False, "timeout": BUSY_SECONDS}
-    )
+    engine = create_engine(url, **POOL, connect_args={"check_same_thread": False, "timeout": BUSY_SECONDS})
 
     @event.listens_for(engine, "connect")
     def configure(connection: Any, _record: Any) -> None:
