@@ -22,7 +22,13 @@ the expectation and the remedy. Nothing here knows of gRPC: `quorate.serving.err
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import reprlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+_SHORT = reprlib.Repr()
+_SHORT.maxlevel = 2
+_SHORT.maxstring = 80
 
 
 class QuorateError(Exception):
@@ -84,7 +90,11 @@ class Unavailable(TryAgain):
 
 
 class NotQuorate(Unavailable):
-    """Too few members answered for the policy's quorum."""
+    """Too few members answered for the policy's quorum; `reports` (of MemberReport) says what became of each."""
+
+    def __init__(self, message: str, retry_after_seconds: float | None = None, *, reports: Sequence[Any] = ()) -> None:
+        super().__init__(message, retry_after_seconds)
+        self.reports = tuple(reports)
 
 
 class Overloaded(TryAgain):
@@ -93,3 +103,8 @@ class Overloaded(TryAgain):
 
 class DeadlineExceeded(TryAgain):
     """Time ran out before there was an answer."""
+
+
+def shown(value: Any) -> str:
+    """Write a value into a message, cut to a few levels and elements: a YAML file can alias itself into gigabytes."""
+    return _SHORT.repr(value)

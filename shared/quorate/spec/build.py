@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from quorate.combiners import build_combiner
 from quorate.ensemble import Combiner, Ensemble, Member, Task
 from quorate.errors import InvalidSpec, NotFound
 from quorate.spec.schema import EnsembleSpec, MemberChoice
@@ -15,7 +16,8 @@ def build_ensemble(spec: EnsembleSpec, members: Mapping[str, Sequence[Member]]) 
     """Resolve the specification against every registered version of each member, by name.
 
     The ensemble has version 0 (the registry numbers it), and the labels in its first member's order.
-    Raises NotFound for an unknown member or version, InvalidSpec where members disagree on task or labels.
+    Raises NotFound for an unknown member or version, InvalidSpec where members disagree on task or labels,
+    or the combiner's kind or parameters do not fit.
     """
     chosen = tuple(_resolve(spec.name, choice, members) for choice in spec.members)
     task = spec.task or chosen[0].task
@@ -25,7 +27,9 @@ def build_ensemble(spec: EnsembleSpec, members: Mapping[str, Sequence[Member]]) 
         _check_labels(chosen[0], member)
     if task in (Task.CLASSIFICATION, Task.MULTILABEL) and not labels:
         raise InvalidSpec(f"member {chosen[0].name!r} states no labels; a {task} needs them")
-    return Ensemble(spec.name, 0, task, labels, chosen, _combiner(spec, task), spec.policy.policy())
+    ensemble = Ensemble(spec.name, 0, task, labels, chosen, _combiner(spec, task), spec.policy.policy())
+    build_combiner(ensemble)  # Refuses parameters that do not fit, before anything is registered.
+    return ensemble
 
 
 def _resolve(ensemble: str, choice: MemberChoice, members: Mapping[str, Sequence[Member]]) -> Member:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import reprlib
 from collections.abc import Mapping, Sequence
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from quorate.errors import shown
+
 _SHOWN = 5
-# A YAML file can alias itself into gigabytes, so a value is shown a few levels and elements deep.
-_short = reprlib.Repr()
-_short.maxlevel = 2
-_short.maxstring = 80
 
 
 def explain(what: str, error: ValidationError, fields: Mapping[str, Sequence[str]] | None = None) -> str:
@@ -41,4 +38,4 @@ def _sentence(detail: ErrorDetails, fields: Mapping[str, Sequence[str]]) -> str:
     if detail["type"] == "missing":
         return f"{path} is missing"
     message = detail["msg"].removeprefix("Value error, ").removeprefix("Input ")
-    return f"{path} is {_short.repr(detail['input'])}: {message}"
+    return f"{path} is {shown(detail['input'])}: {message}"

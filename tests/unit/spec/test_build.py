@@ -48,6 +48,13 @@ def test_a_version_that_is_not_registered_is_named_with_those_that_are() -> None
         ("{name: e, members: [a, b], task: regression}", member("b"), "its member 'a' is a classification"),
         ("{name: e, members: [a, a]}", member("b"), "names a member twice"),
         ("{name: e, members: [a, b], policy: {required: [c]}}", member("b"), r"names \['c'\]; its members are"),
+        ("{name: e, members: [a, b], combiner: {kind: vote}}", member("b"), "combiner.kind is 'vote'; the kinds are"),
+        ("{name: e, members: [a], combiner: {kind: mean}}", member("b"), "'mean', which does not merge a classificat"),
+        (
+            "{name: e, members: [a, b], combiner: {kind: log_pool, parameters: {weights: {c: 1}}}}",
+            member("b"),
+            "combiner.parameters.weights names 'c'; the names are a, b",
+        ),
         ("{name: e, members: [a, b], policy: {min_members: 3}}", member("b"), "min_members is 3, but 'e' has 2"),
     ],
 )
