@@ -1,0 +1,123 @@
+"""The processes that answer for one member: a channel and a circuit breaker each, the least busy asked first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+
+import grpc
+
+from quorate.ensemble import Columns, FloatArray, Member
+from quorate.errors import DeadlineExceeded, NotFound, Overloaded, QuorateError, Unavailable
+from quorate.oip import MemberClient
+from services.coordinator.engine.breaker import CircuitBreaker
+
+READY_TIMEOUT_SECONDS = 3.0
+NOT_HERE = (Unavailable, Overloaded, NotFound)
+"""What one replica may say while another serves: gone, full, or this version not loaded yet."""
+
+
+class Replica:
+    """One process that answers for a member. Belongs to the event loop that made it."""
+
+    def __init__(self, target: str, channel: grpc.aio.Channel) -> None:
+        self.target = target
+        self.breaker = CircuitBreaker()
+        self.calls = 0
+        self.ready: dict[Member, bool] = {}
+        self._channel = channel
+        self._client = MemberClient(channel)
+
+    async def infer(self, member: Member, columns: Columns, timeout_seconds: float) -> FloatArray:
+        """Ask the member for a batch; raises what `MemberClient.infer` does."""
+        with self._noted():
+            return await self._client.infer(member, columns, timeout_seconds)
+
+    async def check(self, member: Member) -> None:
+        """Learn whether this replica can answer for the member's version; a call that fails says it cannot."""
+        try:
+            with self._noted():
+                self.ready[member] = await self._client.ready(member, READY_TIMEOUT_SECONDS)
+        except DeadlineExceeded:
+            self.ready[member] = False
+            self.breaker.failed()
+        except QuorateError:
+            self.ready[member] = False
+
+    async def close(self, grace_seconds: float) -> None:
+        """Close the channel once the calls on it have ended, or the grace has."""
+        await self._channel.close(grace_seconds)
+
+    @contextmanager
+    def _noted(self) -> Iterator[None]:
+        """Count the call, and tell the breaker what it says of the connection."""
+        self.breaker.begin()
+        self.calls += 1
+        try:
+            yield
+        except (Unavailable, DeadlineExceeded) as error:
+            connected = self._channel.get_state() is grpc.ChannelConnectivity.READY
+            if isinstance(error, DeadlineExceeded) and connected:
+                self.breaker.abandoned()
+            else:
+                self.breaker.failed()
+            raise
+        except QuorateError:
+            self.breaker.succeeded()
+            raise
+        except BaseException:
+            self.breaker.abandoned()
+            raise
+        else:
+            self.breaker.succeeded()
+        finally:
+            self.calls -= 1
+
+
+class ReplicaSet:
+    """All replicas of one member, whatever its version."""
+
+    def __init__(self, member: str, connect: Callable[[str], Replica]) -> None:
+        self.member = member
+        self._connect = connect
+        self._replicas: dict[str, Replica] = {}
+        self.trouble = "no address is registered for it"
+
+    def __iter__(self) -> Iterator[Replica]:
+        return iter(tuple(self._replicas.values()))
+
+    def __len__(self) -> int:
+        return len(self._replicas)
+
+    def replace(self, targets: Collection[str]) -> list[Replica]:
+        """Keep a replica a target, connecting new ones; return those that are no longer named, to be closed."""
+        gone = [replica for target, replica in self._replicas.items() if target not in targets]
+        self._replicas = {target: self._replicas.get(target) or self._connect(target) for target in targets}
+        return gone
+
+    def is_ready(self, member: Member) -> bool:
+        """Whether some replica said at its last check that it answers for this version."""
+        return any(replica.ready.get(member, False) and not replica.breaker.is_open for replica in self)
+
+    async def infer(self, member: Member, columns: Columns, timeout_seconds: float) -> FloatArray:
+        """Ask the least busy replica, and one other where the first is not there for us."""
+        first = self._choose(member, None)
+        if len(self._replicas) == 1:
+            return await first.infer(member, columns, timeout_seconds)
+        try:
+            return await first.infer(member, columns, timeout_seconds)
+        except NOT_HERE as error:
+            try:
+                other = self._choose(member, first)
+            except Unavailable:
+                raise error from None
+            return await other.infer(member, columns, timeout_seconds)
+
+    def _choose(self, member: Member, tried: Replica | None) -> Replica:
+        allowed = [replica for replica in self._replicas.values() if replica is not tried and replica.breaker.allows]
+        if not allowed:
+            if self._replicas:
+                raise Unavailable(f"{self.member} cannot be reached at {', '.join(self._replicas)}")
+            raise Unavailable(f"{self.member} cannot be reached: {self.trouble}")
+        # One that has not said that it is ready may be starting, or loading this very version.
+        return min(allowed, key=lambda replica: (not replica.ready.get(member, True), replica.calls))
