@@ -86,8 +86,10 @@ def _tensor(binding: InputBinding, columns: Columns) -> tuple[str, str, NDArray[
 
 
 def _cast(binding: InputBinding, array: NDArray[Any]) -> NDArray[Any]:
-    """Return the column in the tensor's datatype; a number never becomes text, nor text a number."""
+    """Return the column in the tensor's datatype; whole numbers may be categories, else text and numbers differ."""
     dtype = NUMPY_TYPES[binding.datatype]
+    if binding.datatype == "BYTES" and array.dtype.kind in "iub" and array.ndim == 1:
+        return np.array([str(cell).lower() for cell in array.tolist()], dtype=object)
     is_text = array.dtype.kind in "OSU"
     if is_text != (binding.datatype == "BYTES"):
         held = "text" if is_text else f"numbers ({array.dtype})"
