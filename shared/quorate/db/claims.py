@@ -8,11 +8,12 @@ Waiting work whose lease lies in the future is work put off: nobody holds it, an
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Table, and_, func, inspect, or_, select, tuple_, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import RowMapping
 
 from quorate.db.models import Claimable, now
@@ -117,3 +118,13 @@ def _table(model: type[Claimable]) -> Table:
 def _key(model: type[Claimable]) -> ColumnElement[Any]:
     columns = inspect(model).primary_key
     return columns[0] if len(columns) == 1 else tuple_(*columns)
+
+
+def insert_new(connection: Connection, model: type[Claimable], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert the rows whose unique keys are not taken, and pass over the others."""
+    # Two writers that insert the same keys in different orders would wait for one another on PostgreSQL.
+    ordered = sorted(rows, key=lambda row: row["idempotency_key"] or "")
+    if connection.dialect.name == "sqlite":
+        connection.execute(sqlite.insert(_table(model)).on_conflict_do_nothing(), ordered)
+    else:
+        connection.execute(postgresql.insert(_table(model)).on_conflict_do_nothing(), ordered)
