@@ -26,6 +26,11 @@ class ViewGroups:
         self.names = tuple("+".join(group) for group in distinct)
         self._belongs = np.array([[float(own == group) for own in views] for group in distinct])
 
+    def present(self, present: BoolArray) -> BoolArray:
+        """Tell which groups have somebody present [groups, rows], from the members present [members, rows]."""
+        there: BoolArray = self._belongs @ present > 0
+        return there
+
     def average(self, outputs: FloatArray, present: BoolArray) -> tuple[FloatArray, BoolArray]:
         """Average each group's present members: [groups, rows, classes], and which groups are there [groups, rows].
 
