@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from quorate.ensemble import Answer, BoolArray, Columns, Ensemble, Member, MemberReport, Status
-from quorate.errors import DeadlineExceeded, InvalidInput, InvalidRows, NotQuorate
+from quorate.errors import DeadlineExceeded, InvalidInput, InvalidRows, NotQuorate, QuorateError
 from quorate.settings import Settings
 from services.coordinator.engine.answer import aligned, expected_quality, named_outputs, wanted_outputs
 from services.coordinator.engine.batching import BatchLimits, Coalescer
@@ -68,9 +68,12 @@ class Engine:
         return self._fleet.of(member.name).is_ready(member)
 
     def is_ready(self, ensemble: Ensemble) -> bool:
-        """Whether the members that are ready now could reach the quorum."""
-        ready = [self.member_ready(member) for member in ensemble.members]
-        return not self.plan(ensemble).quorum.lacks(ready)
+        """Whether the members that are ready now could reach the quorum, and their outputs be combined."""
+        try:
+            quorum = self.plan(ensemble).quorum
+        except QuorateError:
+            return False
+        return not quorum.lacks([self.member_ready(member) for member in ensemble.members])
 
     def inputs_of(self, ensemble: Ensemble) -> tuple[InputTensor, ...]:
         """Describe the tensors that the ensemble takes."""

@@ -24,6 +24,8 @@ class Replica:
         self.target = target
         self.breaker = CircuitBreaker()
         self.calls = 0
+        self.turn = 0
+        """When it was last chosen, as a count of choices: of equally busy replicas the longest rested is next."""
         self.ready: dict[Member, bool] = {}
         self._channel = channel
         self._client = MemberClient(channel)
@@ -81,6 +83,7 @@ class ReplicaSet:
         self.member = member
         self._connect = connect
         self._replicas: dict[str, Replica] = {}
+        self._turns = 0
         self.trouble = "no address is registered for it"
 
     def __iter__(self) -> Iterator[Replica]:
@@ -120,4 +123,7 @@ class ReplicaSet:
                 raise Unavailable(f"{self.member} cannot be reached at {', '.join(self._replicas)}")
             raise Unavailable(f"{self.member} cannot be reached: {self.trouble}")
         # One that has not said that it is ready may be starting, or loading this very version.
-        return min(allowed, key=lambda replica: (not replica.ready.get(member, True), replica.calls))
+        chosen = min(allowed, key=lambda replica: (not replica.ready.get(member, True), replica.calls, replica.turn))
+        self._turns += 1
+        chosen.turn = self._turns
+        return chosen

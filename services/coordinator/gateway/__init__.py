@@ -1,0 +1,1 @@
+"""What clients talk to: the Open Inference Protocol and `quorate.v1` in front of the engine."""
