@@ -1,0 +1,26 @@
+"""Tables: CSV, JSONL and Parquet in; the roles of their columns; the columns that members read."""
+
+from quorate.tables.blocks import Block
+from quorate.tables.digest import dataset_hash
+from quorate.tables.inference import infer_roles
+from quorate.tables.labels import infer_task, labels_of, targets_of
+from quorate.tables.packing import columns_of, pack_images
+from quorate.tables.reading import iter_batches, iter_blocks, read_table
+from quorate.tables.roles import ColumnRole, Roles, roles_of_members
+
+__all__ = [
+    "Block",
+    "ColumnRole",
+    "Roles",
+    "columns_of",
+    "dataset_hash",
+    "infer_roles",
+    "infer_task",
+    "iter_batches",
+    "iter_blocks",
+    "labels_of",
+    "pack_images",
+    "read_table",
+    "roles_of_members",
+    "targets_of",
+]
