@@ -28,7 +28,10 @@ def load_scans() -> tuple[Scans, NDArray[np.int64]]:
 
 def digits_table(scans: Scans, digits: NDArray[np.int64] | None = None) -> pa.Table:
     """Lay the three views of every scan side by side: `scan` (PNG), `transcript`, and a column a geometric feature."""
-    columns: dict[str, Any] = {"scan": [png(scan) for scan in scans], "transcript": [transcript(scan) for scan in scans]}
+    columns: dict[str, Any] = {
+        "scan": [png(scan) for scan in scans],
+        "transcript": [transcript(scan) for scan in scans],
+    }
     columns |= geometry(scans)
     if digits is not None:
         columns["digit"] = [str(digit) for digit in digits]
