@@ -50,7 +50,9 @@ class Averager(rpc.GRPCInferenceServiceServicer):
     def __init__(self, workers: Sequence[Worker]) -> None:
         self._workers = workers
 
-    async def ModelInfer(self, request: pb.ModelInferRequest, context: grpc.aio.ServicerContext) -> pb.ModelInferResponse:  # noqa: N802
+    async def ModelInfer(
+        self, request: pb.ModelInferRequest, context: grpc.aio.ServicerContext
+    ) -> pb.ModelInferResponse:
         outputs = await asyncio.gather(*(worker.infer(request) for worker in self._workers))
         mean = np.mean(outputs, axis=0, dtype=np.float32)
         return pb.ModelInferResponse(

@@ -71,7 +71,12 @@ async def measure(lane: str, address: str, request: bytes, concurrency: int, sec
     await asyncio.gather(*(caller(index) for index in range(concurrency)))
     await asyncio.gather(*(channel.close() for channel in channels))
     p50, p99 = np.percentile(latencies, [50, 99]) * 1e3 if latencies else (float("nan"),) * 2
-    return {"p50_ms": float(p50), "p99_ms": float(p99), "requests_per_second": len(latencies) / seconds, "failed": failures}
+    return {
+        "p50_ms": float(p50),
+        "p99_ms": float(p99),
+        "requests_per_second": len(latencies) / seconds,
+        "failed": failures,
+    }
 
 
 def main() -> None:

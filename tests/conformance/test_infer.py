@@ -66,7 +66,9 @@ def test_labels_come_as_bytes(client, target, reference):
 
 
 def test_one_row_answers_like_its_row_in_the_batch(client, target, reference):
-    row = [triton.InferInput(name, [1, *array.shape[1:]], target.datatypes[name]) for name, array in target.arrays.items()]
+    row = [
+        triton.InferInput(name, [1, *array.shape[1:]], target.datatypes[name]) for name, array in target.arrays.items()
+    ]
     for tensor, array in zip(row, target.arrays.values(), strict=True):
         tensor.set_data_from_numpy(array[:1])
     np.testing.assert_allclose(client.infer(target.model, row).as_numpy("probabilities"), reference[:1], atol=1e-4)

@@ -72,7 +72,11 @@ def test_no_input_at_all_is_refused(client, target):
 def test_a_datatype_that_does_not_fit_is_refused(client, target):
     name, array = next(iter(target.arrays.items()))
     wrong = triton.InferInput(name, [len(array)], "FP32" if target.datatypes[name] == "BYTES" else "BYTES")
-    data = np.zeros(len(array), np.float32) if target.datatypes[name] == "BYTES" else np.array([b"x"] * len(array), dtype=object)
+    data = (
+        np.zeros(len(array), np.float32)
+        if target.datatypes[name] == "BYTES"
+        else np.array([b"x"] * len(array), dtype=object)
+    )
     wrong.set_data_from_numpy(data)
     status, message = refusal(client.infer, target.model, [wrong, *target.inputs()[1:]])
     assert status == "StatusCode.INVALID_ARGUMENT"

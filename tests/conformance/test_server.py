@@ -16,11 +16,10 @@ def test_model_is_ready_with_and_without_its_version(client, target):
 
 
 @pytest.mark.parametrize(("model", "version"), [("no-such-model", ""), (None, "999")])
-def test_an_unknown_model_or_version_is_not_found_or_not_ready(client, target, model, version):
-    try:
-        assert not client.is_model_ready(model or target.model, version)
-    except InferenceServerException as error:
-        assert error.status() == "StatusCode.NOT_FOUND"
+def test_an_unknown_model_or_version_is_not_found_when_its_readiness_is_asked(client, target, model, version):
+    with pytest.raises(InferenceServerException) as caught:
+        client.is_model_ready(model or target.model, version)
+    assert caught.value.status() == "StatusCode.NOT_FOUND"
 
 
 def test_server_metadata_names_the_server(client):
