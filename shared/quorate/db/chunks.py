@@ -77,7 +77,7 @@ class ChunkStore:
     ) -> bool:
         """Make this attempt the chunk's winner; the job's last chunk moves the job to finalising. False: lost."""
         with self._database.write() as connection:
-            # Two last chunks that complete at once would each see the other unfinished; the job's row lets one go first.
+            # Two last chunks completed at once would each see the other unfinished: the job's row lets one go first.
             connection.execute(select(Job.id).where(Job.id == job_id).with_for_update())
             won = self._update_held(
                 connection,

@@ -40,7 +40,10 @@ class NewJob:
 
 @dataclass(frozen=True)
 class StoredJob:
-    """A job as it stands. `state`: planning, running, finalising, done, failed or cancelled; `chunks` is their number."""
+    """A job as it stands; `chunks` is their number.
+
+    `state`: planning, running, finalising, done, failed or cancelled.
+    """
 
     id: str
     ensemble: str

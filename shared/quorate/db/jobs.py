@@ -160,8 +160,8 @@ def _get(connection: Connection, job_id: str) -> StoredJob:
     return stored_job(row)
 
 
-def _update_held(connection: Connection, job_id: str, state: str, token: int, **values: Any) -> bool:
-    held = (Job.id == job_id, is_held(Job, state, token))
+def _update_held(connection: Connection, job_id: str, held_in: str, token: int, **values: Any) -> bool:
+    held = (Job.id == job_id, is_held(Job, held_in, token))
     return connection.execute(update(Job).where(*held).values(**values)).rowcount == 1
 
 
