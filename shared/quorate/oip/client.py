@@ -102,4 +102,8 @@ def _cast(binding: InputBinding, array: NDArray[Any]) -> NDArray[Any]:
         raise InvalidInput(
             f"a value of {', '.join(binding.columns)} is missing or infinite; {binding.datatype} cannot say so"
         )
-    return array.astype(dtype)
+    with np.errstate(over="ignore"):
+        cast = array.astype(dtype)
+    if dtype.kind in "iu" and not np.array_equal(cast, array):
+        raise InvalidInput(f"a value of {', '.join(binding.columns)} does not fit {binding.datatype} without loss")
+    return cast

@@ -31,17 +31,16 @@ NUMPY_OF = {
 
 
 class OnnxBackend:
-    """An ONNX model file, opened; InvalidInput where the file is no model that this runtime can run."""
+    """An ONNX model, opened; InvalidInput where the file, or its bytes, are no model that this runtime can run."""
 
-    def __init__(self, model_path: Path) -> None:
+    def __init__(self, model: Path | bytes) -> None:
+        given = model if isinstance(model, bytes) else str(model)
         try:
             self._session = onnxruntime.InferenceSession(
-                str(model_path), sess_options=_options(), providers=["CPUExecutionProvider"]
+                given, sess_options=_options(), providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # the runtime's errors share no class of their own
-            raise InvalidInput(
-                f"{model_path.name} is not an ONNX model that can be run: {_first_line(error)}"
-            ) from error
+            raise InvalidInput(f"this is not an ONNX model that can be run: {_first_line(error)}") from error
         self.inputs = tuple(_spec(node) for node in self._session.get_inputs())
         self.outputs = tuple(_spec(node) for node in self._session.get_outputs())
 
