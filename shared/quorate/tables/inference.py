@@ -98,7 +98,7 @@ def _guess_strings(known: pa.Array, rows: int) -> Guess:
     words = pc.mean(pc.add(pc.count_substring_regex(known, r"\S\s+\S"), 1)).as_py()
     if words >= MANY_WORDS and distinct >= min(MOST_CATEGORIES, MANY_DISTINCT * len(known)):
         return "text", f"{distinct} different texts, {words:.0f} words each on average"
-    if distinct == len(known) and not pc.any(pc.match_substring(known, " ")).as_py():
+    if distinct == len(known) > 2 and not pc.any(pc.match_substring(known, " ")).as_py():
         return IGNORED, "an id: every cell is different"
     if distinct > min(MOST_CATEGORIES, max(10, len(known) // 2)):
         return IGNORED, f"too many categories: {distinct} in {len(known)} cells"
