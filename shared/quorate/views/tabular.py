@@ -179,9 +179,10 @@ def load(parameters: Mapping[str, Any], assets: Mapping[str, bytes], limits: Lim
 
 
 def _read(parameters: Mapping[str, Any]) -> Parameters:
-    if not isinstance(parameters.get("columns"), list | tuple):
+    listed = parameters.get("columns")
+    if not isinstance(listed, list | tuple) or not all(isinstance(c, Mapping) and "name" in c for c in listed):
         raise InvalidSpec("parameters of the view 'tabular' need `columns`, a list of {name, kind}; see docs/views.md")
-    columns = [dict(column) | {"kind": column.get("kind", "numeric")} for column in parameters["columns"]]
+    columns = [{"kind": "numeric", **column} for column in listed]
     return parsed(Parameters, {**parameters, "columns": columns}, "parameters of the view 'tabular'")
 
 
