@@ -50,7 +50,7 @@ class Averager(rpc.GRPCInferenceServiceServicer):
     def __init__(self, workers: Sequence[Worker]) -> None:
         self._workers = workers
 
-    async def ModelInfer(
+    async def ModelInfer(  # noqa: N802 - the protocol's name
         self, request: pb.ModelInferRequest, context: grpc.aio.ServicerContext
     ) -> pb.ModelInferResponse:
         outputs = await asyncio.gather(*(worker.infer(request) for worker in self._workers))
