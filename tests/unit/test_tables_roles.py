@@ -118,6 +118,11 @@ def test_a_table_column_may_not_take_the_name_of_a_view() -> None:
         infer_roles(table, "y")
 
 
+def test_short_words_count_as_words() -> None:
+    table = pa.table({"steps": ["u d l", "l l r", "u u d"], "y": [0, 1, 0]})
+    assert infer_roles(table, "y").rows()[0][1] == "text"
+
+
 def test_whole_numbers_that_do_not_rise_are_numbers() -> None:
     assert infer_roles(pa.table({"a": [3, 1, 2, 4]}), "").rows()[0][1] == "numeric"
 

@@ -19,7 +19,7 @@ def cells(*values: object) -> np.ndarray[Any, Any]:
 
 
 TEXTS = cells(*[f"the quick brown fox number {index} jumps over the lazy dog".encode() for index in range(50)])
-FITTED = fit_preprocessor("text", {"text": TEXTS}, {"vocabulary": 400, "max_length": 12})
+FITTED = fit_preprocessor("text", {"text": TEXTS}, {"vocabulary_size": 400, "max_length": 12})
 
 
 def loaded(limits: Limits | None = None, **parameters: Any) -> Preprocessor:
@@ -52,7 +52,7 @@ def test_case_and_compatible_forms_do_not_matter() -> None:
 
 
 def test_the_same_rows_give_the_same_vocabulary() -> None:
-    again = fit_preprocessor("text", {"text": TEXTS}, {"vocabulary": 400, "max_length": 12})
+    again = fit_preprocessor("text", {"text": TEXTS}, {"vocabulary_size": 400, "max_length": 12})
     assert again.assets() == FITTED.assets()
 
 
@@ -66,7 +66,7 @@ def test_what_was_fitted_survives_json_and_assets() -> None:
 def test_any_unicode_text_has_tokens_of_the_vocabulary(texts: list[str]) -> None:
     result = tokens(*texts)
     assert result.min() >= 0
-    assert result.max() < FITTED.vocabulary  # type: ignore[attr-defined]
+    assert result.max() < FITTED.vocabulary_size  # type: ignore[attr-defined]
     for row, text in enumerate(texts):
         alone = tokens(text.encode())[0]
         assert result[row, : len(alone)].tolist() == alone.tolist()

@@ -95,7 +95,7 @@ def _guess_strings(known: pa.Array, rows: int) -> Guess:
         return "image", "paths of pictures"
     if constant := _constant(known, rows):
         return constant
-    words = pc.mean(pc.add(pc.count_substring_regex(known, r"\S\s+\S"), 1)).as_py()
+    words = pc.mean(pc.add(pc.count_substring_regex(known, r"\s\S"), 1)).as_py()
     if words >= MANY_WORDS and distinct >= min(MOST_CATEGORIES, MANY_DISTINCT * len(known)):
         return "text", f"{distinct} different texts, {words:.0f} words each on average"
     if distinct == len(known) > 2 and not pc.any(pc.match_substring(known, " ")).as_py():

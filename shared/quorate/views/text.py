@@ -38,7 +38,7 @@ class Parameters(Strict):
 class Options(Strict):
     """How to fit: see docs/views.md."""
 
-    vocabulary: Annotated[int, Field(ge=300, le=100_000)] = 8_000
+    vocabulary_size: Annotated[int, Field(ge=300, le=100_000)] = 8_000
     """At most so many tokens, the 256 bytes and the padding among them."""
     max_length: Annotated[int, Field(ge=1, le=65_536)] = 256
     min_frequency: Annotated[int, Field(ge=1)] = 2
@@ -60,7 +60,7 @@ class TextPreprocessor:
         self._tokenizer.no_padding()
 
     @property
-    def vocabulary(self) -> int:
+    def vocabulary_size(self) -> int:
         """The number of token ids, the padding's among them: the rows of an embedding."""
         size: int = self._tokenizer.get_vocab_size()
         return size
@@ -116,7 +116,7 @@ def load(parameters: Mapping[str, Any], assets: Mapping[str, bytes], limits: Lim
 
 def _trainer(chosen: Options) -> trainers.BpeTrainer:
     return trainers.BpeTrainer(
-        vocab_size=chosen.vocabulary,
+        vocab_size=chosen.vocabulary_size,
         min_frequency=chosen.min_frequency,
         special_tokens=[PADDING],  # the first token, so its id is 0
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
