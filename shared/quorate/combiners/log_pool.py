@@ -28,9 +28,9 @@ class Pool:
 
     def merge(self, outputs: FloatArray) -> FloatArray:
         """Return probabilities proportional to exp(sum_m w_m log p_m + b) of [present, rows, classes]."""
-        members, rows, classes = outputs.shape
         logs = np.log(np.minimum(np.maximum(outputs, TINY), 1.0))
-        logits = (self.weights @ logs.reshape(members, rows * classes)).reshape(rows, classes)
+        # einsum, since BLAS splits large batches among threads that spin where the cores are busy serving.
+        logits = np.einsum("m,mnc->nc", self.weights, logs)
         return softmax(logits if self.bias is None else logits + self.bias)
 
 

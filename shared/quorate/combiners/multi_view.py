@@ -36,10 +36,8 @@ class ViewGroups:
 
         A group of whom nobody is present holds zeros, to be ignored.
         """
-        members, rows, classes = outputs.shape
-        heard = np.where(present[..., None], outputs, 0.0)
         counts = self._belongs @ present
-        totals = (self._belongs @ heard.reshape(members, rows * classes)).reshape(len(self.names), rows, classes)
+        totals = np.einsum("gm,mnc->gnc", self._belongs, np.where(present[..., None], outputs, 0.0))
         return totals / np.maximum(counts, 1.0)[..., None], counts > 0
 
 

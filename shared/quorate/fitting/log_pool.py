@@ -72,9 +72,9 @@ def fit_pool(outputs: FloatArray, labels: NDArray[Any]) -> tuple[Vector, Vector 
 
 
 def _loss(theta: Vector, logs: Vector, labels: NDArray[Any], centre: Vector) -> tuple[float, Vector]:
-    speakers, rows, classes = logs.shape
-    flat = logs.reshape(speakers, rows * classes)
-    logits = (theta[:speakers] @ flat).reshape(rows, classes)
+    speakers, rows, _ = logs.shape
+    # einsum, since BLAS takes threads that, on busy cores, make these small products forty times slower.
+    logits = np.einsum("m,mnc->nc", theta[:speakers], logs)
     if len(theta) > speakers:
         logits += theta[speakers:]
     probabilities: Vector = np.asarray(softmax(logits), dtype=np.float64)
@@ -83,7 +83,7 @@ def _loss(theta: Vector, logs: Vector, labels: NDArray[Any], centre: Vector) -> 
     loss = -np.log(np.maximum(probabilities[truth], TINY**2)).sum() + _L2 / 2 * (away @ away)
     residual = probabilities
     residual[truth] -= 1.0
-    gradient = np.concatenate([flat @ residual.reshape(-1), residual.sum(axis=0)[: len(theta) - speakers]])
+    gradient = np.concatenate([np.einsum("mnc,nc->m", logs, residual), residual.sum(axis=0)[: len(theta) - speakers]])
     return float(loss / rows), (gradient + _L2 * away) / rows
 
 
