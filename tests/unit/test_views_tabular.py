@@ -42,6 +42,15 @@ def test_onehot_standardises_imputes_and_marks_what_was_missing() -> None:
     np.testing.assert_array_equal(result[:, 2:], [[0, 1, 0], [0, 0, 1], [1, 1, 0]])
 
 
+def test_imputing_and_scaling_may_be_chosen_apart_from_the_encoding() -> None:
+    trees = fit_preprocessor("tabular", COLUMNS, {"encoding": "onehot", "missing": "nan", "scale": False})
+    np.testing.assert_array_equal(trees.transform(COLUMNS)["features"], [[1, 2, 1, 0], [3, 4, 0, 1], [np.nan, 4, 1, 0]])
+    filled = fit_preprocessor("tabular", COLUMNS, {"encoding": "onehot", "missing": "impute", "scale": False})
+    assert filled.transform(COLUMNS)["features"][:, 0].tolist() == [1, 3, 2]
+    scaled = fit_preprocessor("tabular", COLUMNS, {"encoding": "codes", "scale": True})
+    assert scaled.transform(COLUMNS)["features"][:2, 0].tolist() == [-1, 1]
+
+
 @pytest.mark.parametrize("encoding", ["codes", "onehot"])
 def test_parameters_survive_json(encoding: str) -> None:
     fitted = fit_preprocessor("tabular", COLUMNS, {"encoding": encoding})

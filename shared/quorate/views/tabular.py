@@ -9,85 +9,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, field_validator, model_validator
 
 from quorate.ensemble import Columns, FloatArray, InputBinding
 from quorate.errors import InvalidInput, InvalidRows, InvalidSpec
-from quorate.views._cells import Strict, column_of, one_dimensional, parsed, rows_of, strings_of
+from quorate.views._cells import column_of, one_dimensional, parsed, rows_of, strings_of
+from quorate.views._table import CategoricalColumn, NumericColumn, Options, Parameters
 from quorate.views.base import Limits, Preprocessor, View
 
 NAME = "tabular"
-
-
-class NumericColumn(Strict):
-    """A column of numbers, and how it is scaled; `fill` replaces what is missing, null leaves it NaN."""
-
-    name: str
-    kind: Literal["numeric"] = "numeric"
-    mean: float = 0.0
-    std: Annotated[float, Field(gt=0)] = 1.0
-    fill: float | None = None
-    indicator: bool = False
-
-
-class CategoricalColumn(Strict):
-    """A column of categories; any other value is unknown to the model."""
-
-    name: str
-    kind: Literal["categorical"]
-    categories: tuple[str, ...]
-
-    @field_validator("categories")
-    @classmethod
-    def _once(cls, categories: tuple[str, ...]) -> tuple[str, ...]:
-        if len(set(categories)) < len(categories):
-            raise ValueError("a category is listed more than once")
-        return categories
-
-
-TableColumn = Annotated[NumericColumn | CategoricalColumn, Field(discriminator="kind")]
-
-
-class Parameters(Strict):
-    """What was fitted, or what a user says of his own model."""
-
-    columns: Annotated[tuple[TableColumn, ...], Field(min_length=1)]
-    encoding: Literal["codes", "onehot"] = "codes"
-
-    @model_validator(mode="before")
-    @classmethod
-    def _spread(cls, given: dict[str, Any]) -> dict[str, Any]:
-        """Take `mean` and `std` as lists over the numeric columns, too: how users keep them."""
-        given = dict(given)
-        for field in ("mean", "std"):
-            values = given.pop(field, None)
-            if values is None:
-                continue
-            numeric = [column for column in given["columns"] if column.get("kind", "numeric") == "numeric"]
-            if len(values) != len(numeric):
-                raise ValueError(f"{field} has {len(values)} numbers for {len(numeric)} numeric columns")
-            filled = {column["name"]: {**column, field: value} for column, value in zip(numeric, values, strict=True)}
-            given["columns"] = [filled.get(column["name"], column) for column in given["columns"]]
-        return given
-
-    @model_validator(mode="after")
-    def _named_once(self) -> Parameters:
-        twice = [name for name, times in Counter(column.name for column in self.columns).items() if times > 1]
-        if twice:
-            raise ValueError(f"columns named more than once: {twice}")
-        return self
-
-
-class Options(Strict):
-    """How to fit: see docs/views.md."""
-
-    encoding: Literal["codes", "onehot"] = "codes"
-    max_categories: Annotated[int, Field(ge=1, le=65_536)] = 255
-    """The most frequent categories of a column that are kept."""
 
 
 class TabularPreprocessor:
@@ -167,7 +100,7 @@ def fit(columns: Columns, options: Mapping[str, Any]) -> Preprocessor:
     kinds = [
         _fit_categories(name, column, chosen.max_categories)
         if column.dtype.kind in "OSU"
-        else _fit_numbers(name, column, chosen.encoding)
+        else _fit_numbers(name, column, chosen)
         for name, column in columns.items()
     ]
     return TabularPreprocessor(Parameters(columns=tuple(kinds), encoding=chosen.encoding))
@@ -193,17 +126,23 @@ def _inputs(parameters: Parameters) -> tuple[InputBinding, ...]:
     )
 
 
-def _fit_numbers(name: str, column: NDArray[Any], encoding: str) -> NumericColumn:
+def _fit_numbers(name: str, column: NDArray[Any], chosen: Options) -> NumericColumn:
     values = numbers_of(name, column).astype(np.float64)
     _refuse_infinite(values[:, None], (name,))
-    if encoding == "codes":
+    if not (chosen.imputes or chosen.scales):
         return NumericColumn(name=name)
     missing = np.isnan(values)
     if missing.all():
         raise InvalidInput(f"the column {name!r} has no value in any row; ignore it")
     mean, std = float(values[~missing].mean()), float(values[~missing].std())
     spread = std if std > 1e-12 * max(1.0, abs(mean)) else 1.0
-    return NumericColumn(name=name, mean=mean, std=spread, fill=mean, indicator=bool(missing.any()))
+    return NumericColumn(
+        name=name,
+        mean=mean if chosen.scales else 0.0,
+        std=spread if chosen.scales else 1.0,
+        fill=mean if chosen.imputes else None,
+        indicator=chosen.imputes and bool(missing.any()),
+    )
 
 
 def _fit_categories(name: str, column: NDArray[Any], most: int) -> CategoricalColumn:
