@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import multiprocessing
 import random
 import threading
 from collections import Counter
@@ -16,6 +15,7 @@ from quorate.db.database import Database, open_database
 from quorate.db.job_records import ClaimedChunk, NewChunk, NewJob
 from quorate.db.jobs import JobStore
 from quorate.db.requests import FinishedRequest, NewRequest, RequestStore
+from tests.support.processes import process_context
 from tests.support.servers import wait_until
 
 WRITERS = 16
@@ -53,8 +53,7 @@ def with_threads(writer: Callable[[], list[Any]]) -> list[list[Any]]:
 
 
 def with_processes(url: str, drain: Callable[[Any, Any], list[Any]]) -> list[list[Any]]:
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["quorate.db"])
+    context = process_context()
     start, results = context.Barrier(WRITERS), context.Queue()
     processes = [context.Process(target=drain_in_a_process, args=(url, drain, start, results)) for _ in range(WRITERS)]
     for process in processes:
@@ -114,6 +113,21 @@ def test_processes_complete_every_chunk_exactly_once(database: Database, databas
     assert_each_once(with_processes(database_url, drain_chunks), set(range(200)))
     progress = store.progress(job_id)
     assert (progress.job.state, progress.rows_done, progress.chunks_done) == ("finalising", 200, 200)
+
+
+def test_two_last_chunks_completed_at_once_still_finalise_their_job(database: Database) -> None:
+    store = JobStore(database)
+    for _ in range(25):
+        job_id = a_running_job(store, 2)
+        start = threading.Barrier(2)
+
+        def complete(chunk: ClaimedChunk, start: threading.Barrier = start) -> bool:
+            start.wait(30)
+            return store.complete_chunk(chunk.job_id, chunk.index, chunk.token, {}, 1, 0)
+
+        with ThreadPoolExecutor(2) as pool:
+            assert list(pool.map(complete, store.claim_chunks(2, LONG))) == [True, True]
+        assert store.get(job_id).state == "finalising"
 
 
 def test_chunks_whose_claimers_die_or_wake_up_late_are_still_completed_exactly_once(database: Database) -> None:

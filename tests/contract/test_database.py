@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import threading
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from sqlalchemy import inspect, text
 from quorate.db.database import Database, migrate, migration_config, open_database
 from quorate.db.models import Base
 from quorate.errors import Conflict, InvalidInput, Unavailable
+from tests.support.processes import process_context
 
 
 def migrate_when_told(url: str, start: threading.Barrier) -> None:
@@ -33,7 +33,7 @@ def test_migrations_and_models_describe_the_same_schema(database: Database) -> N
 
 
 def test_processes_that_start_at_once_migrate_once(empty_database_url: str) -> None:
-    context = multiprocessing.get_context("spawn")
+    context = process_context()
     start = context.Barrier(4)
     processes = [context.Process(target=migrate_when_told, args=(empty_database_url, start)) for _ in range(4)]
     for process in processes:

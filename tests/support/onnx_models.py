@@ -47,3 +47,44 @@ def linear_model(
         nodes.append(helper.make_node("Softmax", [last], ["probabilities"], axis=1))
         last = "probabilities"
     return onnx_model(nodes, [(name, FLOAT, ["N", features])], [(last, FLOAT, ["N", classes])], weights)
+
+
+TOKENIZER = (
+    b'{"version":"1.0","added_tokens":[{"id":3,"content":"[PAD]","single_word":false,"lstrip":false,"rstrip":false,'
+    b'"normalized":false,"special":true}],"normalizer":null,"pre_tokenizer":{"type":"Whitespace"},'
+    b'"post_processor":null,"decoder":null,"truncation":null,"padding":null,'
+    b'"model":{"type":"WordLevel","vocab":{"good":0,"bad":1,"[UNK]":2,"[PAD]":3},"unk_token":"[UNK]"}}'
+)
+"""A tokenizer.json of words: good is 0, bad is 1, any other word 2, padding 3."""
+
+
+def text_model(*extra: str, length: int | str = "L") -> bytes:
+    """Score the sum of a text's token ids against 0; `extra` names inputs that transformers take as well."""
+    nodes = [
+        helper.make_node("Cast", ["input_ids"], ["ids"], to=FLOAT),
+        helper.make_node("ReduceSum", ["ids", "axis"], ["sum"], keepdims=1),
+        helper.make_node("Concat", ["sum", "zero_like"], ["scores"], axis=1),
+        helper.make_node("Mul", ["sum", "nought"], ["zero_like"]),
+    ]
+    nodes = [nodes[0], nodes[1], nodes[3], nodes[2]]
+    if "attention_mask" in extra:
+        nodes.insert(1, helper.make_node("Cast", ["attention_mask"], ["mask"], to=FLOAT))
+        nodes.insert(2, helper.make_node("Mul", ["ids", "mask"], ["masked"]))
+        nodes[3].input[0] = "masked"
+    if "token_type_ids" in extra:
+        nodes.insert(0, helper.make_node("Add", ["input_ids", "token_type_ids"], ["both"]))
+        nodes[1].input[0] = "both"
+    weights = {"axis": np.array([1]), "nought": np.zeros((1, 1), np.float32)}
+    names = ("input_ids", *extra)
+    return onnx_model(nodes, [(name, INT64, ["N", length]) for name in names], [("scores", FLOAT, ["N", 2])], weights)
+
+
+def picture_model(shape: Sequence[int | str] = ("N", 1, 8, 8), axes: Sequence[int] = (2, 3)) -> bytes:
+    """Score a grey picture's darkness, minus its mean, against its lightness, 1 minus its mean."""
+    nodes = [
+        helper.make_node("ReduceMean", ["picture"], ["mean"], axes=axes, keepdims=0),
+        helper.make_node("Concat", ["mean", "mean"], ["twice"], axis=1),
+        helper.make_node("Sub", ["one", "twice"], ["scores"]),
+    ]
+    weights = {"one": np.array([[0.0, 1.0]], np.float32)}
+    return onnx_model(nodes, [("picture", FLOAT, shape)], [("scores", FLOAT, ["N", 2])], weights)

@@ -7,6 +7,7 @@ import importlib.util
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -63,6 +64,16 @@ async def wait_until_async(
         await asyncio.sleep(0.02)
 
 
+def stop(process: subprocess.Popen[bytes], by: signal.Signals = signal.SIGTERM, timeout: float = 10.0) -> None:
+    """End a process and wait for it; one that does not heed the signal in time is killed."""
+    process.send_signal(by)
+    try:
+        process.wait(timeout)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
 @dataclass(frozen=True)
 class RedisServer:
     """A Redis of the test's own: `url` for a client, `process` to kill it."""
@@ -95,8 +106,7 @@ def redis_server(port: int | None = None) -> Iterator[RedisServer]:
             wait_until(lambda: accepts(port), describe=f"Redis listens on {port}")
             yield RedisServer(f"redis://127.0.0.1:{port}/0", port, process)
         finally:
-            process.terminate()
-            process.wait(10)
+            stop(process)
 
 
 @dataclass(frozen=True)
@@ -168,12 +178,7 @@ def postgres_server() -> Iterator[PostgresServer]:
             wait_until(lambda: _answers(server), timeout=60, describe="PostgreSQL answers")
             yield server
         finally:
-            process.terminate()
-            try:
-                process.wait(5)
-            except subprocess.TimeoutExpired:
-                process.send_signal(2)  # a client is still connected: SIGINT disconnects it
-                process.wait(10)
+            stop(process, signal.SIGINT)  # to PostgreSQL, SIGTERM means: when the last client has gone
 
 
 def _answers(server: PostgresServer) -> bool:

@@ -19,6 +19,7 @@ from sqlalchemy.engine import RowMapping
 from quorate.db.models import Claimable, now
 
 Condition = ColumnElement[bool]
+COUNTED = 1000
 
 
 def new_id() -> str:
@@ -104,9 +105,9 @@ def _lock(connection: Connection, model: type[Claimable], limit: int, conditions
 
 
 def count_free(connection: Connection, model: type[Claimable], states: Sequence[str]) -> int:
-    """How many rows could be claimed at this moment."""
-    counted = select(func.count()).select_from(_table(model)).where(model.state.in_(states), is_free(model))
-    return connection.scalar(counted) or 0
+    """How many rows could be claimed at this moment, counted up to COUNTED: a long queue is not walked to its end."""
+    free = select(model.state).where(model.state.in_(states), is_free(model)).limit(COUNTED).subquery()
+    return connection.scalar(select(func.count()).select_from(free)) or 0
 
 
 def _table(model: type[Claimable]) -> Table:

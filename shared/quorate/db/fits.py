@@ -133,7 +133,7 @@ class FitStore:
         return self._update(fit_id, token, state=QUEUED, error=error, lease_until=lease_end(delay_seconds))
 
     def due(self) -> int:
-        """How many fits wait to be claimed, expired leases among them."""
+        """How many fits wait to be claimed, expired leases among them; counted up to 1000."""
         with self._database.read() as connection:
             return count_free(connection, Fit, (QUEUED, RUNNING))
 

@@ -124,7 +124,7 @@ class JobProgress:
 
 @dataclass(frozen=True)
 class JobsDue:
-    """How many things could be claimed at this moment."""
+    """How many things could be claimed at this moment; each counted up to 1000."""
 
     planning: int
     chunks: int

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, func, select, update
 from sqlalchemy.engine import RowMapping
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from quorate.db.claims import claim, count_free, insert_new, lease_end, new_id
 from quorate.db.database import Database
@@ -18,7 +19,7 @@ from quorate.errors import NotFound, Overloaded
 QUEUED, RUNNING, DONE, FAILED = "queued", "running", "done", "failed"
 EXPIRED_KEPT_SECONDS = 3600.0
 """How long the failure of a request that expired unanswered is kept for who still asks."""
-MOST_DELETED = 5000
+MOST_EXPIRED = 5000
 
 Held = tuple[str, int]
 """A claim: the request's id and the token it was claimed with."""
@@ -149,27 +150,21 @@ class RequestStore:
         return {row["id"]: StoredRequest(**row) for row in rows}
 
     def expire(self) -> list[str]:
-        """Fail what was not answered within its time to live, and give those ids; forget what ended before that."""
-        over = SubmittedRequest.expires_at <= now()
-        ended = select(SubmittedRequest.id).where(over, SubmittedRequest.state.in_((DONE, FAILED))).limit(MOST_DELETED)
-        late = (
-            update(SubmittedRequest)
-            .where(over, SubmittedRequest.state.in_((QUEUED, RUNNING)))
-            .values(
-                state=FAILED,
-                error_code="DeadlineExceeded",
-                error="not answered within its time to live",
-                payload=b"",
-                expires_at=lease_end(EXPIRED_KEPT_SECONDS),
-            )
-            .returning(SubmittedRequest.id)
-        )
+        """Fail what was not answered within its time to live, and give those ids; forget what ended before that.
+
+        Takes the first few thousand that are over; whoever calls it does so again and again.
+        """
+        # By the time alone: with the state in it, SQLite would rather walk over all that has ended.
+        over = select(SubmittedRequest.id, SubmittedRequest.state).where(SubmittedRequest.expires_at <= now())
         with self._database.write() as connection:
+            rows = connection.execute(over.order_by(SubmittedRequest.expires_at).limit(MOST_EXPIRED)).all()
+            ended = [request_id for request_id, state in rows if state in (DONE, FAILED)]
             connection.execute(delete(SubmittedRequest).where(SubmittedRequest.id.in_(ended)))
-            return list(connection.scalars(late))
+            late = [request_id for request_id, state in rows if state in (QUEUED, RUNNING)]
+            return list(connection.scalars(_expired(late))) if late else []
 
     def due(self) -> int:
-        """How many requests wait to be claimed, expired leases among them."""
+        """How many requests wait to be claimed, expired leases among them; counted up to 1000."""
         with self._database.read() as connection:
             return count_free(connection, SubmittedRequest, (QUEUED, RUNNING))
 
@@ -200,6 +195,13 @@ _FINISH = (
         lease_until=None,
     )
 )
+
+
+def _expired(ids: Sequence[str]) -> ReturningUpdate[tuple[str]]:
+    unanswered = (SubmittedRequest.id.in_(ids), SubmittedRequest.state.in_((QUEUED, RUNNING)))
+    failure = {"state": FAILED, "error_code": "DeadlineExceeded", "error": "not answered within its time to live"}
+    kept = {"payload": b"", "lease_until": None, "expires_at": lease_end(EXPIRED_KEPT_SECONDS)}
+    return update(SubmittedRequest).where(*unanswered).values(**failure, **kept).returning(SubmittedRequest.id)
 
 
 def _finished_row(one: FinishedRequest) -> dict[str, Any]:
