@@ -40,7 +40,9 @@ def datatype_of(array: NDArray[Any]) -> str:
     try:
         return DATATYPES[array.dtype.newbyteorder("<")]
     except KeyError:
-        raise InvalidInput(f"numpy type {array.dtype} has no tensor datatype; use one of {', '.join(NUMPY_TYPES)}") from None
+        raise InvalidInput(
+            f"numpy type {array.dtype} has no tensor datatype; use one of {', '.join(NUMPY_TYPES)}"
+        ) from None
 
 
 def to_raw(array: NDArray[Any]) -> bytes:
@@ -58,7 +60,7 @@ def from_raw(name: str, datatype: str, shape: Sequence[int], raw: bytes) -> NDAr
     dtype = NUMPY_TYPES.get(datatype)
     if dtype is None:
         raise InvalidInput(f"tensor {name!r} has datatype {datatype!r}; use one of {', '.join(NUMPY_TYPES)}")
-    if any(size < 0 for size in shape):
+    if shape and min(shape) < 0:
         raise InvalidInput(f"tensor {name!r} has shape {list(shape)}; a request's dimensions are 0 or more")
     count = prod(shape)
     if datatype == "BYTES":
@@ -79,7 +81,9 @@ def _length_prefixed(elements: Iterable[Any]) -> Iterable[bytes]:
 
 def _bytes_elements(name: str, count: int, raw: bytes) -> NDArray[Any]:
     if count * 4 > len(raw):
-        raise InvalidInput(f"tensor {name!r} states {count} BYTES elements, but {len(raw)} bytes hold at most {len(raw) // 4}")
+        raise InvalidInput(
+            f"tensor {name!r} states {count} BYTES elements, but {len(raw)} bytes hold at most {len(raw) // 4}"
+        )
     elements = np.empty(count, dtype=object)
     offset = 0
     for index in range(count):
@@ -88,7 +92,9 @@ def _bytes_elements(name: str, count: int, raw: bytes) -> NDArray[Any]:
         (length,) = struct.unpack_from("<I", raw, offset)
         offset += 4
         if offset + length > len(raw):
-            raise InvalidInput(f"BYTES element {index} of tensor {name!r} states {length} bytes; {len(raw) - offset} are left")
+            raise InvalidInput(
+                f"BYTES element {index} of tensor {name!r} states {length} bytes; {len(raw) - offset} are left"
+            )
         elements[index] = raw[offset : offset + length]
         offset += length
     if offset != len(raw):

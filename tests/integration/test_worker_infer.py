@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -13,6 +15,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from onnx import helper
+from PIL import Image
 
 from quorate.artifacts import member_of
 from quorate.errors import InvalidRows, MemberError
@@ -20,7 +23,7 @@ from quorate.oip import MemberClient, infer_request, read_outputs
 from quorate.rpc.inference import grpc_service_pb2 as pb
 from quorate.serving.onnx_import import import_onnx
 from quorate.statuses import error_from_rpc
-from tests.support.onnx_models import FLOAT, STRING, linear_model, onnx_model
+from tests.support.onnx_models import FLOAT, STRING, TOKENIZER, linear_model, onnx_model, picture_model, text_model
 from tests.support.workers import Worker, open_home, worker
 
 LABELS = ("ä", "b", "c")
@@ -194,3 +197,33 @@ async def test_the_members_client_asks_a_worker(served: Worker) -> None:
         with pytest.raises(Exception, match="word is missing") as caught:
             await client.infer(fragile, {"x0": np.array([1.0])}, 10)
         assert not isinstance(caught.value, MemberError)
+
+
+@pytest.mark.parametrize(
+    ("view", "model", "good", "bad"),
+    [
+        ("text", text_model("attention_mask"), b"bad good", b"\xff"),
+        ("image", picture_model(), None, b"no picture"),
+    ],
+)
+def test_the_workers_of_text_and_pictures_answer_and_name_what_they_cannot_read(
+    tmp_path: Path, view: str, model: bytes, good: bytes | None, bad: bytes
+) -> None:
+    home = open_home(tmp_path)
+    tokenizer = TOKENIZER if view == "text" else None
+    home.register(import_onnx(model, name="m", version=1, view=view, labels=("x", "y"), tokenizer=tokenizer))
+    png = io.BytesIO()
+    Image.new("L", (20, 10), 200).save(png, "PNG")
+    cell = good or png.getvalue()
+    with worker(home, "m", view=view) as served:
+        served.wait_ready("m")
+        item = (view, "BYTES", np.array([cell, cell], dtype=object))
+        probabilities = read_outputs(served.infer(infer_request("m", "", [item])))["probabilities"]
+        np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
+        item = (view, "BYTES", np.array([cell, bad, cell], dtype=object))
+        with pytest.raises(grpc.RpcError) as caught:
+            served.infer(infer_request("m", "", [item]))
+        error = error_from_rpc(caught.value)
+        assert isinstance(error, InvalidRows)
+        assert list(error.reasons) == [1]
+        assert served.stop() == 0

@@ -15,15 +15,18 @@ from quorate.serving.backends.onnx import OnnxBackend
 from quorate.serving.model import ServedModel
 from quorate.serving.onnx_import import import_onnx
 from quorate.views import load_preprocessor
-from tests.support.onnx_models import FLOAT, INT64, STRING, linear_model, onnx_model
+from tests.support.onnx_models import (
+    FLOAT,
+    INT64,
+    STRING,
+    TOKENIZER,
+    linear_model,
+    onnx_model,
+    picture_model,
+    text_model,
+)
 
 LABELS = ("a", "b", "c")
-TOKENIZER = (
-    b'{"version":"1.0","added_tokens":[{"id":3,"content":"[PAD]","single_word":false,"lstrip":false,"rstrip":false,'
-    b'"normalized":false,"special":true}],"normalizer":null,"pre_tokenizer":{"type":"Whitespace"},'
-    b'"post_processor":null,"decoder":null,"truncation":null,"padding":null,'
-    b'"model":{"type":"WordLevel","vocab":{"good":0,"bad":1,"[UNK]":2,"[PAD]":3},"unk_token":"[UNK]"}}'
-)
 
 
 def imported(model: bytes, view: str = "tabular", **options: Any) -> Artifact:
@@ -99,37 +102,10 @@ def test_one_input_a_column_takes_numbers_and_strings() -> None:
 
 @pytest.mark.parametrize(("shape", "axes"), [(["N", 1, 8, 8], [2, 3]), (["N", 8, 8, 1], [1, 2])])
 def test_pictures_come_channels_first_or_last_as_the_model_takes_them(shape: list[Any], axes: list[int]) -> None:
-    nodes = [
-        helper.make_node("ReduceMean", ["picture"], ["mean"], axes=axes, keepdims=0),
-        helper.make_node("Concat", ["mean", "mean"], ["twice"], axis=1),
-        helper.make_node("Sub", ["one", "twice"], ["scores"]),
-    ]
-    model = onnx_model(
-        nodes, [("picture", FLOAT, shape)], [("scores", FLOAT, ["N", 2])], {"one": np.array([[0.0, 1.0]], np.float32)}
-    )
+    model = picture_model(shape, axes)
     artifact = imported(model, "image", labels=("dark", "light"))
     probabilities = answer(artifact, {"image": np.full((1, 8, 8), 51, np.uint8)})
     np.testing.assert_allclose(probabilities[0, 0], 1 / (1 + np.exp(1)), rtol=1e-4)
-
-
-def text_model(*extra: str, length: int | str = "L") -> bytes:
-    nodes = [
-        helper.make_node("Cast", ["input_ids"], ["ids"], to=FLOAT),
-        helper.make_node("ReduceSum", ["ids", "axis"], ["sum"], keepdims=1),
-        helper.make_node("Concat", ["sum", "zero_like"], ["scores"], axis=1),
-        helper.make_node("Mul", ["sum", "nought"], ["zero_like"]),
-    ]
-    nodes = [nodes[0], nodes[1], nodes[3], nodes[2]]
-    if "attention_mask" in extra:
-        nodes.insert(1, helper.make_node("Cast", ["attention_mask"], ["mask"], to=FLOAT))
-        nodes.insert(2, helper.make_node("Mul", ["ids", "mask"], ["masked"]))
-        nodes[3].input[0] = "masked"
-    if "token_type_ids" in extra:
-        nodes.insert(0, helper.make_node("Add", ["input_ids", "token_type_ids"], ["both"]))
-        nodes[1].input[0] = "both"
-    weights = {"axis": np.array([1]), "nought": np.zeros((1, 1), np.float32)}
-    names = ("input_ids", *extra)
-    return onnx_model(nodes, [(name, INT64, ["N", length]) for name in names], [("scores", FLOAT, ["N", 2])], weights)
 
 
 @pytest.mark.parametrize("length", ["L", 6])

@@ -137,7 +137,7 @@ def _read(tensors: Sequence[Any], raw: Sequence[bytes], raw_name: str) -> Column
         if raw:
             if tensor.HasField("contents"):
                 raise InvalidInput(f"tensor {name!r} has typed contents beside {raw_name}; send one or the other")
-            columns[name] = from_raw(name, tensor.datatype, tensor.shape, raw[index])
+            columns[name] = from_raw(name, tensor.datatype, tuple(tensor.shape), raw[index])
         else:
             columns[name] = _from_typed(tensor)
     return columns

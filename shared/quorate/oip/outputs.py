@@ -28,30 +28,36 @@ def member_output(member: Member, outputs: Columns, rows: int) -> FloatArray:
         )
     if array.ndim == 0 or array.shape[0] != rows:
         raise MemberError(f"{member.name} answered {binding.tensor!r} of shape {list(array.shape)} for {rows} rows")
-    result = _READERS[binding.kind](member, array)
-    if not np.isfinite(result).all():
-        raise MemberError(f"{member.name} answered NaN or infinity in {binding.tensor!r}")
-    return result
+    return _READERS[binding.kind](member, array)
 
 
 def _values(member: Member, array: NDArray[Any]) -> FloatArray:
-    return _numbers(member, array, 1)
+    return _finite(member, _numbers(member, array, 1))
 
 
 def _probabilities(member: Member, array: NDArray[Any]) -> FloatArray:
     scores = _numbers(member, array, len(member.labels))
-    low, high = (float(scores.min()), float(scores.max())) if scores.size else (0.0, 0.0)
-    if low < -SLACK or high > 1 + SLACK:
-        raise MemberError(
-            f"{member.name} answered scores from {low:.4g} to {high:.4g} as probabilities; say `kind: logits`"
-        )
-    if member.task is Task.CLASSIFICATION and scores.size and np.abs(scores.sum(axis=1) - 1).max() > SLACK:
-        raise MemberError(f"{member.name} answered probabilities of a row that do not sum to 1")
+    if scores.size == 0:
+        return scores
+    exclusive = member.task is Task.CLASSIFICATION
+    # NaN and infinity come through either sum as such, and fit nowhere.
+    off = np.abs(scores.sum(axis=1) - 1).max() if exclusive else scores.max() - 1
+    if not (off <= SLACK and scores.min() >= -SLACK):
+        raise _not_probabilities(member, _finite(member, scores))
     return scores
 
 
+def _not_probabilities(member: Member, scores: FloatArray) -> MemberError:
+    low, high = float(scores.min()), float(scores.max())
+    if low < -SLACK or high > 1 + SLACK:
+        return MemberError(
+            f"{member.name} answered scores from {low:.4g} to {high:.4g} as probabilities; say `kind: logits`"
+        )
+    return MemberError(f"{member.name} answered probabilities of a row that do not sum to 1")
+
+
 def _logits(member: Member, array: NDArray[Any]) -> FloatArray:
-    scores = _numbers(member, array, len(member.labels))
+    scores = _finite(member, _numbers(member, array, len(member.labels)))
     if member.task is Task.MULTILABEL:
         return np.asarray(1 / (1 + np.exp(-np.clip(scores, -60, 60))), dtype=np.float32)
     return softmax(scores)
@@ -85,6 +91,12 @@ def _numbers(member: Member, array: NDArray[Any], width: int) -> FloatArray:
             f"{member.name} answered {member.output.tensor!r} of shape {list(array.shape)}; expected [N, {width}]"
         )
     return array if array.dtype == np.float64 else array.astype(np.float32, copy=False)
+
+
+def _finite(member: Member, scores: FloatArray) -> FloatArray:
+    if not np.isfinite(scores).all():
+        raise MemberError(f"{member.name} answered NaN or infinity in {member.output.tensor!r}")
+    return scores
 
 
 def _one_each(member: Member, array: NDArray[Any]) -> NDArray[Any]:
