@@ -42,7 +42,8 @@ class Bench:
         return process.address
 
     def artifact(self, member: str) -> Path:
-        return self.home / "store" / "members" / member / str(VERSION)
+        [folder] = (self.home / "store" / "members" / member).glob(f"{VERSION}-*")
+        return folder
 
     def memory(self) -> dict[str, float]:
         """Resident MiB of every process of the platform, its children included."""

@@ -86,7 +86,7 @@ def first_item(table: pa.Table) -> Item:
 
 def ask_every_way(asker: Asker, progress: Progress) -> list[Reply]:
     """Ask about one item by each way in; the last has one member's worker killed under it."""
-    ways = [
+    ways: list[Callable[[], Reply]] = [
         asker.by_client,
         asker.by_oip,
         asker.by_queue,
