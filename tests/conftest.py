@@ -6,10 +6,15 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from quorate.db.database import Database, migrate, open_database
 from tests.support.servers import PostgresServer, RedisServer, postgres_server, redis_server
+
+# A busy machine is no counterexample.
+hypothesis.settings.register_profile("quorate", deadline=None)
+hypothesis.settings.load_profile("quorate")
 
 
 @pytest.fixture(scope="session")
