@@ -166,6 +166,8 @@ class MemberReport:
     latency_seconds: float = 0.0
     rows_asked: int = 0
     rows_answered: int = 0
+    error: str = ""
+    """The class of the error that a failed member ended with (`Unavailable`, `MemberError`), for who tries again."""
 
 
 @dataclass(frozen=True)
