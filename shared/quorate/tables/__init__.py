@@ -5,7 +5,7 @@ from quorate.tables.digest import dataset_hash
 from quorate.tables.inference import infer_roles
 from quorate.tables.labels import infer_task, labels_of, targets_of
 from quorate.tables.packing import columns_of, pack_images
-from quorate.tables.reading import iter_batches, iter_blocks, read_table
+from quorate.tables.reading import iter_batches, iter_blocks, read_table, table_format
 from quorate.tables.roles import ColumnRole, Roles, roles_of_members
 
 __all__ = [
@@ -22,5 +22,6 @@ __all__ = [
     "pack_images",
     "read_table",
     "roles_of_members",
+    "table_format",
     "targets_of",
 ]

@@ -40,7 +40,7 @@ def read_table(url: str) -> pa.Table:
     table = pa.Table.from_batches(batches) if batches else None
     if table is None or not table.num_rows:
         raise InvalidInput(f"{url} is empty: it has no rows")
-    return typed(table) if _format(url) in ("csv", "tsv") else table
+    return typed(table) if table_format(url) in ("csv", "tsv") else table
 
 
 def iter_batches(url: str, rows: int) -> Iterator[pa.RecordBatch]:
@@ -56,7 +56,7 @@ def iter_blocks(url: str, rows: int) -> Iterator[Block]:
 
     All blocks have one schema; a CSV's columns are strings. A file without rows yields nothing. Errors as `read_table`.
     """
-    kind = _format(url)
+    kind = table_format(url)
     if kind == "parquet":
         yield from _parquet_blocks(url, rows)
     elif kind == "jsonl":
@@ -72,7 +72,8 @@ def iter_blocks(url: str, rows: int) -> Iterator[Block]:
             yield from csv_blocks(file, names, rows, delimiter, url)
 
 
-def _format(url: str) -> str:
+def table_format(url: str) -> str:
+    """Tell a file's format (csv, tsv, jsonl or parquet) by its suffix; InvalidInput for any other."""
     path = PurePosixPath(url.split("?")[0])
     suffix = path.with_suffix("").suffix if path.suffix in COMPRESSIONS else path.suffix
     try:
