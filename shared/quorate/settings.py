@@ -31,6 +31,8 @@ class Settings(BaseSettings):
 
     # What a server accepts.
     max_message_bytes: Count = 64 * 2**20
+    max_upload_bytes: Count = 64 * 2**30
+    """Bytes of one uploaded file."""
     max_rows: Count = 65_536
     """Rows in one request."""
     max_image_pixels: Count = 16_000_000
