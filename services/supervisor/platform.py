@@ -9,9 +9,10 @@ from pathlib import Path
 
 from quorate.ensemble import Member
 from quorate.errors import Conflict
+from quorate.redis_server import redis_executable
 from quorate.settings import Settings
 from services.supervisor.ports import free_port, is_free, join_address
-from services.supervisor.redis import redis_executable, write_configuration
+from services.supervisor.redis import write_configuration
 from services.supervisor.spec import Probe, ProcessSpec, Stage
 
 LOOPBACK = "127.0.0.1"

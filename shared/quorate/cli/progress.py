@@ -1,0 +1,47 @@
+"""Progress bars of work that the platform does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from quorate.cli.output import console
+
+if TYPE_CHECKING:
+    from quorate.client import FitProgress, JobProgress
+
+
+@contextmanager
+def job_bar() -> Iterator[Callable[[JobProgress], None]]:
+    """Show a job's rows; call what this gives with each JobProgress."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[speed]}"))
+    with Progress(*columns, TimeRemainingColumn(), console=console(to_stderr=True)) as bar:
+        task = bar.add_task("planning", total=None, speed="")
+
+        def show(job: JobProgress) -> None:
+            rejected = f", {job.rows_rejected} rejected" if job.rows_rejected else ""
+            speed = f"{job.rows_per_second:,.0f} rows/s{rejected}"
+            bar.update(task, description=job.state, total=job.rows or None, completed=job.rows_done, speed=speed)
+
+        yield show
+
+
+@contextmanager
+def step_bar() -> Iterator[Callable[[str, float], None]]:
+    """Show a step's name and the share of all work that is done, 0 to 1."""
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console(to_stderr=True)) as bar:
+        task = bar.add_task("waiting for the tuner", total=1.0)
+        yield lambda step, done: bar.update(task, description=step or "working", completed=done)
+
+
+@contextmanager
+def fit_bar() -> Iterator[Callable[[FitProgress], None]]:
+    """Show a fit; call what this gives with each FitProgress."""
+    with step_bar() as show:
+        yield lambda fit: show(fit.step or fit.state, fit.progress)
