@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from quorate.cli.options import Gateway, Home, Json, client_of, names_of, settings_of
 from quorate.cli.output import print_json
-
-Columns = Annotated[str | None, typer.Option(metavar="A,B,C")]
 
 
 def fit(
