@@ -12,7 +12,7 @@ from quorate.ensemble import Columns, FloatArray
 from quorate.errors import DeadlineExceeded, InvalidRows, MemberError, Overloaded, QuorateError, Unavailable
 from services.coordinator.engine.batching import BACKLOG, OVERLAP, BatchLimits, Coalescer
 
-NEVER = BatchLimits(rows=8, bytes=1 << 20, wait_seconds=1000.0)
+LONG = BatchLimits(rows=8, bytes=1 << 20, wait_seconds=0.1)
 
 
 class Transport:
@@ -45,7 +45,7 @@ class Transport:
         return 2 * columns["x"][:, None]
 
 
-def coalescer(transport: Transport, limits: BatchLimits = NEVER, lanes: int = 1) -> Coalescer:
+def coalescer(transport: Transport, limits: BatchLimits = LONG, lanes: int = 1) -> Coalescer:
     return Coalescer(transport, limits, lambda: lanes)
 
 
@@ -117,7 +117,7 @@ async def test_nobody_waits_longer_than_the_limit_behind_a_slow_call_but_calls_s
 
 async def test_a_full_batch_does_not_wait_for_the_lane() -> None:
     transport = Transport(held=True)
-    queue = coalescer(transport, BatchLimits(rows=3, bytes=1 << 20, wait_seconds=1000))
+    queue = coalescer(transport, BatchLimits(rows=3, bytes=1 << 20, wait_seconds=0.1))
     futures = [queue.submit(x(0), soon())]
     await turns()
     futures += [queue.submit(x(number), soon()) for number in (1, 2, 3, 4)]
@@ -138,7 +138,7 @@ async def test_a_caller_above_the_limits_is_cut_and_gets_its_rows_in_order() -> 
 
 async def test_a_batch_stays_within_its_bytes() -> None:
     transport = Transport()
-    queue = coalescer(transport, BatchLimits(rows=100, bytes=24, wait_seconds=1000))
+    queue = coalescer(transport, BatchLimits(rows=100, bytes=24, wait_seconds=0.1))
     await asyncio.gather(*(queue.submit(x(number, number), soon()) for number in range(3)))
     assert max(len(batch) for batch in transport.batches) <= 3
 
@@ -208,7 +208,7 @@ async def test_an_error_nobody_foresaw_still_reaches_every_caller() -> None:
     async def breaks(columns: Columns, timeout_seconds: float) -> FloatArray:
         raise ZeroDivisionError
 
-    queue = Coalescer(breaks, NEVER, lambda: 1)
+    queue = Coalescer(breaks, LONG, lambda: 1)
     results = await asyncio.gather(*(queue.submit(x(n), soon()) for n in range(3)), return_exceptions=True)
     assert [type(result) for result in results] == [ZeroDivisionError] * 3
 
