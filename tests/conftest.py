@@ -10,6 +10,7 @@ import hypothesis
 import pytest
 
 from quorate.db.database import Database, migrate, open_database
+from tests.support.digits import ServedDigits, served_digits
 from tests.support.servers import PostgresServer, RedisServer, postgres_server, redis_server
 
 # A busy machine is no counterexample.
@@ -94,3 +95,10 @@ def database(database_url: str) -> Iterator[Database]:
     opened = open_database(database_url)
     yield opened
     opened.close()
+
+
+@pytest.fixture(scope="session")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedDigits]:
+    """A platform that serves three members trained on real digits; leave it as you found it."""
+    with served_digits(tmp_path_factory.mktemp("digits") / "home") as served:
+        yield served
