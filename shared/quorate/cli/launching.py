@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+
+import psutil
 
 from quorate.cli.tailing import last_lines
 from quorate.errors import Conflict, Unavailable
@@ -56,14 +56,16 @@ def stop(home: Path) -> int | None:
     pid = supervisor_pid(home)
     if pid is None:
         return None
-    with suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGTERM)
-    give_up = time.monotonic() + STOP_SECONDS
-    while supervisor_pid(home) == pid:
-        if time.monotonic() > give_up:
-            os.kill(pid, signal.SIGKILL)
-            raise Unavailable(f"the platform (pid {pid}) did not stop within {STOP_SECONDS:.0f} s and was killed")
-        time.sleep(0.05)
+    with suppress(psutil.NoSuchProcess):
+        supervisor = psutil.Process(pid)
+        supervisor.terminate()
+        give_up = time.monotonic() + STOP_SECONDS
+        # A zombie has ended; where nobody reaps it (a container without an init) it would be waited for for ever.
+        while supervisor.is_running() and supervisor.status() != psutil.STATUS_ZOMBIE:
+            if time.monotonic() > give_up:
+                supervisor.kill()
+                raise Unavailable(f"the platform (pid {pid}) did not stop within {STOP_SECONDS:.0f} s and was killed")
+            time.sleep(0.05)
     return pid
 
 

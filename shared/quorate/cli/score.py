@@ -63,8 +63,8 @@ def score(
 def _show(result: ScoreResult, out: Path | None) -> None:
     job = result.job
     print(
-        f"{job.rows_done} of {job.rows} rows scored in {job.seconds:.1f} s ({job.rows_per_second:,.0f} rows/s), "
-        f"{job.rows_rejected} rejected"
+        f"{result.manifest['rows_scored']} of {job.rows} rows scored in {job.seconds:.1f} s "
+        f"({job.rows_per_second:,.0f} rows/s), {job.rows_rejected} rejected"
     )
     print(f"in {out if out is not None else job.output_url}")
     if job.rows_rejected:
