@@ -56,6 +56,12 @@ class Settings(BaseSettings):
     """Submitted requests that may wait; one more is refused with RESOURCE_EXHAUSTED."""
     request_ttl_seconds: Positive = 3600.0
 
+    # The tuner.
+    max_fits: Count = 1
+    """Fits that one tuner pool runs at once, each in a process of its own."""
+    max_fit_bytes: Count = 4 * 2**30
+    """Resident memory that one fit may take; past it the fit fails and says so."""
+
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["console", "json"] = "console"
 

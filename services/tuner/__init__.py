@@ -1,0 +1,1 @@
+"""The tuner: trains members on a table, fits combiners, evaluates, and registers what it made."""
