@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from quorate.cli import doctor, ensembles, fit, jobs, members, platform, predict, score
+from quorate.cli import demo, doctor, ensembles, fit, jobs, members, platform, predict, score
 
 app = typer.Typer(
     name="quorate",
@@ -18,6 +18,7 @@ app.command()(platform.down)
 app.command()(platform.status)
 app.command()(platform.logs)
 app.command()(doctor.doctor)
+app.command()(demo.demo)
 app.command()(fit.fit)
 app.command()(predict.predict)
 app.command()(score.score)

@@ -30,11 +30,11 @@ def fit_here(
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True, env=environment)  # noqa: S603
         try:
             assert process.stdout is not None
-            result = _follow(_events(process.stdout), progress)
+            result, error = _follow(_events(process.stdout), progress)
         finally:
             status = _end(process)
         if result is None or status:
-            raise QuorateError(f"training failed: {_last_words(errors)}")
+            raise QuorateError(error or f"training ended with status {status}: {_last_words(errors)}")
     return result
 
 
@@ -47,14 +47,17 @@ def flags(options: Mapping[str, Any]) -> list[str]:
     return written
 
 
-def _follow(events: Iterator[dict[str, Any]], progress: Callable[[str, float], None]) -> dict[str, Any] | None:
-    result: dict[str, Any] | None = None
+def _follow(
+    events: Iterator[dict[str, Any]], progress: Callable[[str, float], None]
+) -> tuple[dict[str, Any] | None, str]:
+    """Show each step; return the result, or None and what the tuner says went wrong."""
+    ending: dict[str, Any] = {}
     for event in events:
-        if "result" in event:
-            result = event["result"]
-        elif "step" in event:
+        if "step" in event:
             progress(event["step"], float(event.get("progress", 0)))
-    return result
+        else:
+            ending = event
+    return ending.get("result"), ending.get("error", "")
 
 
 def _events(lines: IO[str]) -> Iterator[dict[str, Any]]:
