@@ -91,6 +91,8 @@ class Submissions:
 
     async def _accept(self, requests: list[NewRequest]) -> Sequence[str]:
         ids = await self._sql.run(self._store.accept, requests)
+        # An idempotency key may stand for a request that ended long ago.
+        self._waiters.note_begun(one for one, new in zip(ids, requests, strict=True) if not new.idempotency_key)
         self._doorbell.ring(REQUESTS_TASK)
         return ids
 

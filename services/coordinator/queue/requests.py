@@ -10,6 +10,7 @@ from google.protobuf.message import DecodeError
 
 from quorate.db.requests import ClaimedRequest, FinishedRequest, RequestStore
 from quorate.errors import InvalidInput, QuorateError, TryAgain
+from services.coordinator.jobs.trouble import trouble_of_error
 from services.coordinator.queue.group_commit import GroupCommit
 from services.coordinator.queue.hints import HintPublisher
 from services.coordinator.queue.stored_errors import to_columns
@@ -19,6 +20,8 @@ log = structlog.get_logger(__name__)
 
 CLAIM_LIMIT = 128
 MOST_IN_FLIGHT = 512
+MOST_FAILURES = 5
+"""Times that members may fail on a request's own rows before it is given up; one that is away is waited for."""
 FIRST_DELAY_SECONDS, LONGEST_DELAY_SECONDS = 0.2, 5.0
 
 Answerer = Callable[[ClaimedRequest], Awaitable[bytes]]
@@ -85,7 +88,10 @@ class RequestDrain:
         try:
             answer = await self._answer(request)
         except TryAgain as error:
-            await self._put_off(request, error)
+            if request.attempts >= MOST_FAILURES and trouble_of_error(error).by_rows:
+                await self._finishes.add(_failure(request, error))
+            else:
+                await self._put_off(request, error)
         except DecodeError:
             await self._finishes.add(_failure(request, InvalidInput("the stored request cannot be read")))
         except Exception as error:

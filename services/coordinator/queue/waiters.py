@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from typing import Generic, TypeVar
 
@@ -12,6 +13,7 @@ log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 REREAD_SECONDS = 2.0
+MOST_REMEMBERED = 10_000
 
 
 class Waiters(Generic[T]):
@@ -25,13 +27,22 @@ class Waiters(Generic[T]):
         self._waiting: dict[str, list[asyncio.Future[T]]] = {}
         self._look_up: set[str] = set()
         self._wanted = asyncio.Event()
+        self._under_way: OrderedDict[str, None] = OrderedDict()
+        self._heard: OrderedDict[str, None] = OrderedDict()
+
+    def note_begun(self, ids: Iterable[str]) -> None:
+        """These are under way: a hint will tell of their end, so that a first look would be wasted on them."""
+        for key in ids:
+            if key not in self._heard:  # a hint may overtake this call
+                _remember(self._under_way, key)
 
     async def wait(self, key: str) -> T:
         """Return what the id ended with; cancel it to stop waiting."""
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(key, []).append(future)
-        # After the future stands: an end between a look and a hint cannot be missed.
-        self.hint([key])
+        if key not in self._under_way:
+            # After the future stands: an end between a look and a hint cannot be missed.
+            self.hint([key])
         try:
             return await future
         finally:
@@ -39,13 +50,19 @@ class Waiters(Generic[T]):
 
     def hint(self, ids: Iterable[str]) -> None:
         """Look these ids up soon, if anybody waits for them."""
-        wanted = self._waiting.keys() & set(ids)
+        wanted = set()
+        for key in ids:
+            self._under_way.pop(key, None)
+            _remember(self._heard, key)
+            if key in self._waiting:
+                wanted.add(key)
         if wanted:
             self._look_up |= wanted
             self._wanted.set()
 
     def hint_all(self) -> None:
         """Look everything up: hints may have been missed."""
+        self._under_way.clear()
         self.hint(tuple(self._waiting))
 
     def fail_all(self, error: Exception) -> None:
@@ -84,3 +101,9 @@ class Waiters(Generic[T]):
             futures.remove(future)
         if not futures:
             self._waiting.pop(key, None)
+
+
+def _remember(keys: OrderedDict[str, None], key: str) -> None:
+    keys[key] = None
+    if len(keys) > MOST_REMEMBERED:
+        keys.popitem(last=False)
