@@ -131,29 +131,31 @@ def test_row_counts_have_limits_on_both_sides() -> None:
 def test_a_member_is_asked_only_for_the_rows_where_its_view_is() -> None:
     items = read({**whole(3), "text.present": np.array([False, True, True])})
     ask = ask_of(member_inputs(PETS)[0], items, PETS.views)
-    assert ask.columns is not None
+    assert ask.batch is not None
     assert ask.rows is not None
     assert ask.rows.tolist() == [False, True, True]
-    assert row_count(ask.columns) == 2
+    assert row_count(ask.batch) == 2
 
 
 def test_a_column_that_can_be_imputed_may_be_left_out() -> None:
     columns = whole()
     del columns["age"]
     ask = ask_of(member_inputs(PETS)[2], read(columns), PETS.views)
-    assert ask.columns is not None
-    assert np.isnan(ask.columns["age"]).all()
+    assert ask.batch is not None
+    assert isinstance(ask.batch, dict)
+    assert np.isnan(ask.batch["age"]).all()
     del columns["colour"]
     columns["age"] = np.ones(2)
     ask = ask_of(member_inputs(PETS)[2], read(columns), PETS.views)
-    assert ask.columns is not None
-    assert ask.columns["colour"].tolist() == [b"", b""]
+    assert ask.batch is not None
+    assert isinstance(ask.batch, dict)
+    assert ask.batch["colour"].tolist() == [b"", b""]
 
 
 def test_a_member_that_cannot_impute_is_not_asked_when_a_column_is_left_out() -> None:
     both = Ensemble("both", 1, Task.CLASSIFICATION, LABELS, (TEXT, FOREIGN))
     ask = ask_of(member_inputs(both)[1], read({"text": cells(b"x"), "age": np.ones(1)}, both), both.views)
-    assert ask.columns is None
+    assert ask.batch is None
     assert ask.missing == "column 'weight' is not in the request"
 
 
@@ -172,6 +174,7 @@ def test_cutting_a_batch_and_joining_it_again_changes_nothing() -> None:
         parts = cut(columns, *limits)
         assert len(parts) > 1
         joined = join(parts)
+        assert isinstance(joined, dict)
         assert all((joined[name] == columns[name]).all() for name in columns)
 
 

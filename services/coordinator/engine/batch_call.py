@@ -6,12 +6,12 @@ import asyncio
 import math
 from collections.abc import Awaitable, Callable, Sequence
 
-from quorate.ensemble import Columns, FloatArray
+from quorate.ensemble import FloatArray
 from quorate.errors import DeadlineExceeded, InvalidInput, InvalidRows, MemberError
-from services.coordinator.engine.columns import join
+from services.coordinator.engine.columns import Batch, join
 from services.coordinator.engine.parts import Part, blame, deliver
 
-Send = Callable[[Columns, float], Awaitable[FloatArray]]
+Send = Callable[[Batch, float], Awaitable[FloatArray]]
 
 
 class BatchCall:
@@ -45,7 +45,7 @@ class BatchCall:
         if timeout_seconds <= 0:
             raise DeadlineExceeded("time ran out before the member was asked")
         try:
-            outputs = await self._send(join([part.columns for part in parts]), timeout_seconds)
+            outputs = await self._send(join([part.batch for part in parts]), timeout_seconds)
         except InvalidRows as error:
             await self._ask_without_bad_rows(parts, error)
         except (InvalidInput, MemberError) as error:

@@ -12,10 +12,10 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from quorate.ensemble import Columns, FloatArray
+from quorate.ensemble import FloatArray
 from quorate.errors import Overloaded, Unavailable
 from services.coordinator.engine.batch_call import BatchCall, Send
-from services.coordinator.engine.columns import byte_size, cut, row_count, signature
+from services.coordinator.engine.columns import Batch, byte_size, cut, row_count, signature
 from services.coordinator.engine.pacing import Pace
 from services.coordinator.engine.parts import Part, joined
 
@@ -57,7 +57,7 @@ class Coalescer:
         """Whether nobody waits and no call is out."""
         return not self._waiting and not self._calls
 
-    def submit(self, columns: Columns, deadline: float) -> asyncio.Future[FloatArray]:
+    def submit(self, batch: Batch, deadline: float) -> asyncio.Future[FloatArray]:
         """Return the future outputs [N, C] of these rows; cancel it to give them up.
 
         `deadline` is in the loop's time. The future raises what the member's client does, with InvalidRows naming
@@ -67,14 +67,13 @@ class Coalescer:
             refused = self._loop.create_future()
             refused.set_exception(Overloaded(f"{self._waiting_rows} rows wait for this member already; try again", 1.0))
             return refused
-        rows, size = row_count(columns), byte_size(columns)
+        rows, size = row_count(batch), byte_size(batch)
         if rows == 1 or (rows <= self._limits.rows and size <= self._limits.bytes):
-            return self._enqueue(columns, rows, size, deadline)
-        batches = cut(columns, self._limits.rows, self._limits.bytes)
-        counts = [row_count(batch) for batch in batches]
+            return self._enqueue(batch, rows, size, deadline)
+        batches = cut(batch, self._limits.rows, self._limits.bytes)
+        counts = [row_count(run) for run in batches]
         futures = [
-            self._enqueue(batch, count, byte_size(batch), deadline)
-            for batch, count in zip(batches, counts, strict=True)
+            self._enqueue(run, count, byte_size(run), deadline) for run, count in zip(batches, counts, strict=True)
         ]
         return asyncio.ensure_future(joined(futures, counts))
 
@@ -90,9 +89,9 @@ class Coalescer:
             call.cancel()
         await asyncio.gather(*calls, return_exceptions=True)
 
-    def _enqueue(self, columns: Columns, rows: int, size: int, deadline: float) -> asyncio.Future[FloatArray]:
+    def _enqueue(self, batch: Batch, rows: int, size: int, deadline: float) -> asyncio.Future[FloatArray]:
         future: asyncio.Future[FloatArray] = self._loop.create_future()
-        self._waiting.append(Part(columns, rows, size, signature(columns), deadline, self._loop.time(), future))
+        self._waiting.append(Part(batch, rows, size, signature(batch), deadline, self._loop.time(), future))
         self._waiting_rows += rows
         self._waiting_bytes += size
         if not self._pump_due:

@@ -9,23 +9,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quorate.ensemble import Columns
+from services.coordinator.engine.raw import MemberTensors, RawBatch, join_raw
 
-Signature = tuple[tuple[str, str, tuple[int, ...]], ...]
+Batch = Columns | RawBatch
+"""Rows for one member, as arrays or as the bytes they came as."""
+Signature = tuple[tuple[str, str, tuple[int, ...]], ...] | MemberTensors
 
 
-def row_count(columns: Columns) -> int:
+def row_count(batch: Batch) -> int:
     """Return the rows of a batch whose columns agree."""
-    return len(next(iter(columns.values())))
+    return batch.rows if isinstance(batch, RawBatch) else len(next(iter(batch.values())))
 
 
-def byte_size(columns: Columns) -> int:
-    """Return about how many bytes the columns take on the wire."""
-    return sum(_array_bytes(array) for array in columns.values())
+def byte_size(batch: Batch) -> int:
+    """Return about how many bytes the batch takes on the wire."""
+    return batch.size if isinstance(batch, RawBatch) else sum(_array_bytes(array) for array in batch.values())
 
 
-def signature(columns: Columns) -> Signature:
+def signature(batch: Batch) -> Signature:
     """Return what must be equal for two batches to be joined: names, datatypes, and shapes past the first axis."""
-    return tuple((name, array.dtype.char, array.shape[1:]) for name, array in columns.items())
+    if isinstance(batch, RawBatch):
+        return batch.tensors
+    return tuple((name, array.dtype.char, array.shape[1:]) for name, array in batch.items())
 
 
 def take(columns: Columns, rows: NDArray[Any] | slice) -> Columns:
@@ -33,15 +38,19 @@ def take(columns: Columns, rows: NDArray[Any] | slice) -> Columns:
     return {name: array[rows] for name, array in columns.items()}
 
 
-def join(batches: Sequence[Columns]) -> Columns:
+def join(batches: Sequence[Batch]) -> Batch:
     """Return one batch of all rows, in order; the batches must share a signature."""
     if len(batches) == 1:
         return batches[0]
-    return {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
+    if raw := [batch for batch in batches if isinstance(batch, RawBatch)]:
+        return join_raw(raw)
+    arrays = [batch for batch in batches if not isinstance(batch, RawBatch)]
+    return {name: np.concatenate([batch[name] for batch in arrays]) for name in arrays[0]}
 
 
-def cut(columns: Columns, max_rows: int, max_bytes: int) -> list[Columns]:
+def cut(batch: Batch, max_rows: int, max_bytes: int) -> list[Columns]:
     """Split a batch into runs of rows within both limits; a single row over the byte limit stands alone."""
+    columns = batch.decoded() if isinstance(batch, RawBatch) else batch
     rows = row_count(columns)
     size = byte_size(columns)
     if rows <= max_rows and (size <= max_bytes or rows == 1):

@@ -9,19 +9,18 @@ import asyncio
 import math
 from collections.abc import Callable, Sequence
 
-import numpy as np
-
 from quorate.ensemble import Answer, BoolArray, Columns, Ensemble, Member, MemberReport, Status
 from quorate.errors import DeadlineExceeded, InvalidInput, InvalidRows, NotQuorate, QuorateError
 from quorate.settings import Settings
 from services.coordinator.engine.answer import aligned, expected_quality, named_outputs, wanted_outputs
+from services.coordinator.engine.asking import asks_for
 from services.coordinator.engine.batching import BatchLimits, Coalescer
 from services.coordinator.engine.catalog import Catalog
-from services.coordinator.engine.fanout import Ask, ask_of, gather_answers, refusal, refused_rows, report_of
+from services.coordinator.engine.fanout import Ask, gather_answers, refusal, refused_rows, report_of
 from services.coordinator.engine.fleet import Fleet
 from services.coordinator.engine.inputs import InputTensor
-from services.coordinator.engine.items import Items, read_items
 from services.coordinator.engine.plans import Plan, plan_of
+from services.coordinator.engine.raw import RawColumns
 from services.coordinator.engine.reserve import Reserve
 
 
@@ -82,7 +81,7 @@ class Engine:
     async def answer(
         self,
         ensemble: Ensemble,
-        columns: Columns,
+        columns: Columns | RawColumns,
         *,
         timeout_seconds: float | None = None,
         patience_seconds: float | None = None,
@@ -90,7 +89,8 @@ class Engine:
     ) -> Answer:
         """Merge what the members say of these rows, from whoever is there by the deadline.
 
-        `columns` holds the ensemble's tensors and, where wanted, `<view>.present` BOOL [N]. `timeout_seconds` is the
+        `columns` holds the ensemble's tensors and, where wanted, `<view>.present` BOOL [N]; tensors that came raw are
+        best left so (`RawColumns`). `timeout_seconds` is the
         caller's own remaining time; the policy's deadline applies besides, or `patience_seconds` in its place, for a
         caller who would rather wait than go without a member. Raises InvalidInput, InvalidRows (rows as
         the caller numbered them), NotQuorate (who was missing, and why), or DeadlineExceeded where it was the
@@ -99,15 +99,13 @@ class Engine:
         started = asyncio.get_running_loop().time()
         plan = self.plan(ensemble)
         wanted = wanted_outputs(ensemble.task, outputs, plan.members)
-        items = read_items(ensemble.name, plan.views, plan.tensors, columns, self._settings.max_rows)
-        asks = [ask_of(inputs, items, plan.views) for inputs in plan.inputs]
-        _check_reachable(plan, asks, items)
+        asks, rows = asks_for(plan, columns, self._settings.max_rows)
         callers = math.inf if timeout_seconds is None else timeout_seconds
         deadline = ensemble.policy.deadline_seconds if patience_seconds is None else patience_seconds
         budget = min(callers, deadline)
         until = started + budget - self._reserve.of(budget)
         await gather_answers(asks, plan.coalescers, until)
-        return self._merged(plan, asks, items, wanted, started, until, callers < deadline)
+        return self._merged(plan, asks, rows, wanted, started, until, callers < deadline)
 
     def plan(self, ensemble: Ensemble) -> Plan:
         """Return the ensemble's plan, worked out once a version."""
@@ -122,7 +120,7 @@ class Engine:
         if member not in self._coalescers:
             fleet, name = self._fleet, member.name
             self._coalescers[member] = Coalescer(
-                lambda columns, timeout: fleet.of(name).infer(member, columns, timeout),
+                lambda batch, timeout: fleet.of(name).infer(member, batch, timeout),
                 self._limits,
                 lambda: len(fleet.of(name)),
             )
@@ -132,7 +130,7 @@ class Engine:
         self,
         plan: Plan,
         asks: list[Ask],
-        items: Items,
+        rows: int,
         wanted: tuple[str, ...],
         started: float,
         until: float,
@@ -143,7 +141,7 @@ class Engine:
         if reasons := refused_rows(asks):
             raise InvalidRows(reasons)
         reports = tuple(report_of(ask, started, until) for ask in asks)
-        outputs, present = aligned(asks, items.rows, plan.width)
+        outputs, present = aligned(asks, rows, plan.width)
         if lacking := _lacking(plan, asks, present):
             _refuse(plan, asks, reports, lacking, callers_time)
         combined = plan.combiner.combine(outputs, present)
@@ -159,20 +157,6 @@ class Engine:
         )
         self._reserve.note(loop.time() - gathered)
         return answer
-
-
-def _check_reachable(plan: Plan, asks: list[Ask], items: Items) -> None:
-    """Refuse rows whose views are too few for the quorum even if every member that has one answers."""
-    if items.present is None and all(ask.columns is not None for ask in asks):
-        return
-    asked = np.zeros((len(asks), items.rows), dtype=bool)
-    for index, ask in enumerate(asks):
-        if ask.columns is not None:
-            asked[index] = True if ask.rows is None else ask.rows
-    if lacking := plan.quorum.lacking_rows(asked):
-        missing = "; ".join(f"{ask.inputs.member.name}: {ask.missing}" for ask in asks if ask.missing)
-        told = f" ({missing})" if missing else ""
-        raise InvalidRows({row: f"the views that are there cannot decide: {why}{told}" for row, why in lacking.items()})
 
 
 def _lacking(plan: Plan, asks: list[Ask], present: BoolArray) -> str:

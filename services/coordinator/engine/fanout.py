@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from quorate.ensemble import BoolArray, Columns, FloatArray, MemberReport, Status
 from quorate.errors import DeadlineExceeded, InvalidInput, InvalidRows
 from services.coordinator.engine.batching import Coalescer
-from services.coordinator.engine.columns import row_count, take
+from services.coordinator.engine.columns import Batch, row_count, take
 from services.coordinator.engine.inputs import MemberInputs
 from services.coordinator.engine.items import Items
 
@@ -26,7 +26,7 @@ class Ask:
     """One member's part in one request. `rows` is None where it is asked for all of them."""
 
     inputs: MemberInputs
-    columns: Columns | None = None
+    batch: Batch | None = None
     rows: BoolArray | None = None
     missing: str = ""
     """Why the member is not asked, where it is not."""
@@ -77,8 +77,8 @@ async def gather_answers(asks: Sequence[Ask], coalescers: Sequence[Coalescer], u
             finished.set_result(None)
 
     for ask, coalescer in zip(asks, coalescers, strict=True):
-        if ask.columns is not None:
-            ask.future = coalescer.submit(ask.columns, until)
+        if ask.batch is not None:
+            ask.future = coalescer.submit(ask.batch, until)
             ask.future.add_done_callback(partial(ended, ask))
             left += 1
     timer = loop.call_at(until, _finish, finished)
@@ -95,9 +95,9 @@ async def gather_answers(asks: Sequence[Ask], coalescers: Sequence[Coalescer], u
 def report_of(ask: Ask, started: float, until: float) -> MemberReport:
     """Say what became of the member."""
     member = ask.inputs.member
-    if ask.columns is None or ask.future is None:
+    if ask.batch is None or ask.future is None:
         return MemberReport(member.name, member.version, Status.MISSING_VIEW, ask.missing)
-    asked = row_count(ask.columns)
+    asked = row_count(ask.batch)
     if ask.answered:
         return MemberReport(member.name, member.version, Status.ANSWERED, "", ask.ended_at - started, asked, asked)
     error = None if ask.future.cancelled() else ask.future.exception()

@@ -8,16 +8,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from quorate.ensemble import Columns, FloatArray
+from quorate.ensemble import FloatArray
 from quorate.errors import InvalidRows
-from services.coordinator.engine.columns import Signature
+from services.coordinator.engine.columns import Batch, Signature
 
 
 @dataclass(eq=False, slots=True)
 class Part:
     """Rows of one caller that travel together, and where their outputs are delivered."""
 
-    columns: Columns
+    batch: Batch
     rows: int
     size: int
     signature: Signature

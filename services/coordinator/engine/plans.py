@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,9 @@ from quorate.ensemble import Ensemble, Task
 from quorate.errors import InvalidInput
 from services.coordinator.engine.batching import Coalescer
 from services.coordinator.engine.inputs import InputTensor, MemberInputs, input_tensors, member_inputs
+from services.coordinator.engine.layouts import Layout
 from services.coordinator.engine.quorum import Quorum, quorum_of
+from services.coordinator.engine.raw import TensorSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,8 @@ class Plan:
     width: int
     labels: NDArray[Any]
     """[C] BYTES cells."""
+    layouts: dict[tuple[TensorSpec, ...], Layout | None] = field(default_factory=dict)
+    """By the header of requests seen; None where they cannot be passed on as they are."""
 
 
 def plan_of(ensemble: Ensemble, coalescers: tuple[Coalescer, ...]) -> Plan:

@@ -7,10 +7,12 @@ from contextlib import contextmanager
 
 import grpc
 
-from quorate.ensemble import Columns, FloatArray, Member
+from quorate.ensemble import FloatArray, Member
 from quorate.errors import DeadlineExceeded, NotFound, Overloaded, QuorateError, Unavailable
 from quorate.oip import MemberClient
 from services.coordinator.engine.breaker import CircuitBreaker
+from services.coordinator.engine.columns import Batch
+from services.coordinator.engine.raw import RawBatch
 
 READY_TIMEOUT_SECONDS = 3.0
 NOT_HERE = (Unavailable, Overloaded, NotFound)
@@ -30,10 +32,13 @@ class Replica:
         self._channel = channel
         self._client = MemberClient(channel)
 
-    async def infer(self, member: Member, columns: Columns, timeout_seconds: float) -> FloatArray:
+    async def infer(self, member: Member, batch: Batch, timeout_seconds: float) -> FloatArray:
         """Ask the member for a batch; raises what `MemberClient.infer` does."""
         with self._noted():
-            return await self._client.infer(member, columns, timeout_seconds)
+            if isinstance(batch, RawBatch):
+                request = batch.tensors.request(batch.raws, batch.rows)
+                return await self._client.ask(member, request, batch.rows, timeout_seconds)
+            return await self._client.infer(member, batch, timeout_seconds)
 
     async def check(self, member: Member) -> None:
         """Learn whether this replica can answer for the member's version; a call that fails says it cannot."""
@@ -102,19 +107,19 @@ class ReplicaSet:
         """Whether some replica said at its last check that it answers for this version."""
         return any(replica.ready.get(member, False) and not replica.breaker.is_open for replica in self)
 
-    async def infer(self, member: Member, columns: Columns, timeout_seconds: float) -> FloatArray:
+    async def infer(self, member: Member, batch: Batch, timeout_seconds: float) -> FloatArray:
         """Ask the least busy replica, and one other where the first is not there for us."""
         first = self._choose(member, None)
         if len(self._replicas) == 1:
-            return await first.infer(member, columns, timeout_seconds)
+            return await first.infer(member, batch, timeout_seconds)
         try:
-            return await first.infer(member, columns, timeout_seconds)
+            return await first.infer(member, batch, timeout_seconds)
         except NOT_HERE as error:
             try:
                 other = self._choose(member, first)
             except Unavailable:
                 raise error from None
-            return await other.infer(member, columns, timeout_seconds)
+            return await other.infer(member, batch, timeout_seconds)
 
     def _choose(self, member: Member, tried: Replica | None) -> Replica:
         allowed = [replica for replica in self._replicas.values() if replica is not tried and replica.breaker.allows]

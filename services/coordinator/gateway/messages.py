@@ -7,10 +7,11 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from quorate.ensemble import Answer, Columns, MemberReport, Quality, Status
+from quorate.ensemble import Answer, MemberReport, Quality, Status
 from quorate.errors import InvalidInput
 from quorate.rpc.quorate.v1 import answers_pb2 as pb
-from quorate.tensors import datatype_of, from_raw, to_raw
+from quorate.tensors import datatype_of, to_raw
+from services.coordinator.engine.raw import RawColumns
 
 STATUSES: Mapping[Status, pb.MemberStatus] = {
     Status.ANSWERED: pb.ANSWERED,
@@ -21,14 +22,15 @@ STATUSES: Mapping[Status, pb.MemberStatus] = {
 }
 
 
-def read_tensors(tensors: Iterable[pb.Tensor]) -> Columns:
-    """Return the tensors by name; InvalidInput for a name given twice, a datatype unknown, or bytes that do not fit."""
-    columns: Columns = {}
-    for tensor in tensors:
-        if tensor.name in columns:
-            raise InvalidInput(f"tensor {tensor.name!r} is given twice; name each once")
-        columns[tensor.name] = from_raw(tensor.name, tensor.datatype, tensor.shape, tensor.raw)
-    return columns
+def read_tensors(tensors: Iterable[pb.Tensor]) -> RawColumns:
+    """Return the tensors as they came, for the engine; InvalidInput for a name given twice."""
+    tensors = list(tensors)
+    header = tuple((tensor.name, tensor.datatype, tuple(tensor.shape)) for tensor in tensors)
+    names = [name for name, _, _ in header]
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise InvalidInput(f"tensor {twice!r} is given twice; name each once")
+    return RawColumns(header, [tensor.raw for tensor in tensors])
 
 
 def tensor_message(name: str, array: NDArray[Any]) -> pb.Tensor:

@@ -13,14 +13,14 @@ from typing import Any
 import grpc
 
 from quorate.ensemble import Answer, Ensemble, Status
-from quorate.errors import InvalidInput
-from quorate.oip.messages import infer_response, read_inputs
+from quorate.oip.messages import infer_response
 from quorate.rpc.inference import grpc_service_pb2 as pb
 from quorate.rpc.inference import grpc_service_pb2_grpc as rpc
 from services.coordinator.engine import Catalog, Engine
 from services.coordinator.engine.answer import MEMBERS, main_outputs
 from services.coordinator.engine.inputs import PRESENT
 from services.coordinator.gateway.deadlines import remaining_seconds
+from services.coordinator.gateway.requests import RequestReader
 
 SERVICE = pb.DESCRIPTOR.services_by_name["GRPCInferenceService"].full_name
 PLATFORM = "quorate_ensemble"
@@ -32,6 +32,7 @@ class EnsembleServicer(rpc.GRPCInferenceServiceServicer):
     def __init__(self, engine: Engine, catalog: Callable[[], Catalog]) -> None:
         self._engine = engine
         self._catalog = catalog
+        self._reader = RequestReader()
         self._draining = False
 
     def drain(self) -> None:
@@ -40,13 +41,15 @@ class EnsembleServicer(rpc.GRPCInferenceServiceServicer):
 
     async def ModelInfer(self, request: pb.ModelInferRequest, context: Any) -> pb.ModelInferResponse:
         ensemble = self._catalog().resolve(request.model_name, request.model_version)
+        request_id = request.id
+        asked = self._reader.read(request)
         answer = await self._engine.answer(
             ensemble,
-            read_inputs(request),
-            timeout_seconds=remaining_seconds(context, _timeout_microseconds(request)),
-            outputs=[output.name for output in request.outputs],
+            asked.columns,
+            timeout_seconds=remaining_seconds(context, asked.timeout_microseconds),
+            outputs=asked.outputs,
         )
-        return answer_response(answer, request.id)
+        return answer_response(answer, request_id)
 
     async def ServerLive(self, request: pb.ServerLiveRequest, context: Any) -> pb.ServerLiveResponse:
         return pb.ServerLiveResponse(live=True)
@@ -126,17 +129,6 @@ def ensemble_metadata(engine: Engine, ensemble: Ensemble, versions: list[str]) -
     response.properties["optional_inputs"] = ",".join(view + PRESENT for view in ensemble.views)
     response.properties["optional_outputs"] = ",".join(MEMBERS + member.name for member in ensemble.members)
     return response
-
-
-def _timeout_microseconds(request: pb.ModelInferRequest) -> int | None:
-    """Read the request's `timeout`, which tritonclient sends as an int64 of microseconds."""
-    if "timeout" not in request.parameters:
-        return None
-    parameter = request.parameters["timeout"]
-    choice = parameter.WhichOneof("parameter_choice")
-    if choice not in ("int64_param", "uint64_param"):
-        raise InvalidInput("parameter timeout is no integer; give microseconds as int64")
-    return int(getattr(parameter, choice))
 
 
 async def _abort_unloadable(context: Any) -> None:

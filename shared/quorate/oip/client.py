@@ -34,8 +34,12 @@ class MemberClient:
         or DeadlineExceeded; a cancelled call is cancelled on the server.
         """
         request = member_request(member, columns)
+        return await self.ask(member, request, request.inputs[0].shape[0], timeout_seconds)
+
+    async def ask(self, member: Member, request: pb.ModelInferRequest, rows: int, timeout_seconds: float) -> FloatArray:
+        """Return what `infer` does, for a request that is written already."""
         response = await _translated(self._stub.ModelInfer(request, timeout=timeout_seconds))
-        return member_output(member, read_outputs(response), request.inputs[0].shape[0])
+        return member_output(member, read_outputs(response), rows)
 
     async def ready(self, member: Member, timeout_seconds: float = 5.0) -> bool:
         """Return whether the server answers for this member's model and version."""
