@@ -38,6 +38,7 @@ def step_bar() -> Iterator[Callable[[str, float], None]]:
     with Progress(*columns, console=console(to_stderr=True)) as bar:
         task = bar.add_task("waiting for the tuner", total=1.0)
         yield lambda step, done: bar.update(task, description=step or "working", completed=done)
+        bar.update(task, description="done", completed=1.0)
 
 
 @contextmanager

@@ -26,8 +26,10 @@ def fit_here(
         raise Unavailable(f"training needs {', '.join(missing)}; pip install 'quorate[tuner]', or leave out --local")
     command = [sys.executable, "-m", "services.tuner", "fit", table, "--out", name, "--events", *flags(options)]
     environment = {**os.environ, "QUORATE_HOME": str(settings.home)}
-    with tempfile.TemporaryFile("w+") as errors:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True, env=environment)  # noqa: S603
+    with (
+        tempfile.TemporaryFile("w+") as errors,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True, env=environment) as process,  # noqa: S603
+    ):
         try:
             assert process.stdout is not None
             result, error = _follow(_events(process.stdout), progress)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -105,8 +107,12 @@ def test_down_leaves_nothing_and_up_serves_the_same_again(
     assert orphans(platform_home) == []
     assert not psutil.pid_exists(platform["pid"]) or psutil.Process(platform["pid"]).status() == psutil.STATUS_ZOMBIE
     quorate("status", status=1)
-    quorate("up", "--detach")
-    assert (
-        json.loads(quorate("predict", "larger", "--set", "x=2", "--set", "y=1", "--set", "z=0", "--json"))["label"]
-        == "a"
-    )
+    command = [sys.executable, "-m", "quorate.cli", "up", "--home", str(platform_home)]
+    foreground = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    wait_until(lambda: (state := read_state(platform_home)) and state.ready, 60)
+    wait_until(lambda: worker(platform_home, "larger-tabular"), 60)
+    answer = json.loads(quorate("predict", "larger", "--set", "x=2", "--set", "y=1", "--set", "z=0", "--json"))
+    foreground.send_signal(signal.SIGINT)  # Ctrl-C
+    assert foreground.wait(60) == 0
+    assert orphans(platform_home) == []
+    assert answer["label"] == "a"
