@@ -12,7 +12,7 @@ from quorate.db import ClaimedChunk, NewChunk, StoredJob
 from quorate.errors import InvalidInput, NotFound, QuorateError, TryAgain
 from services.coordinator.jobs.context import JobContext, job_options
 from services.coordinator.jobs.files import JobFolder
-from services.coordinator.jobs.finaliser import FinishedJob, finalise
+from services.coordinator.jobs.finaliser import FinishedJob, finalise, remove_leftovers
 from services.coordinator.jobs.lease import LeaseLost, Progress, under_lease
 from services.coordinator.jobs.output import output_schema
 from services.coordinator.jobs.planner import Plan, plan
@@ -94,10 +94,10 @@ class JobSteps:
             await self._last_word(self._store.release, job.id, job.token, "the pool stopped")
             raise
         except (InvalidInput, NotFound) as error:
-            await self._context.sql.run(self._store.fail, job.id, str(error), job.token)
+            await self._fail(job, error, job.token)
         except Exception as error:
             if job.attempts >= MOST_ATTEMPTS:
-                await self._context.sql.run(self._store.fail, job.id, _told(error), job.token)
+                await self._fail(job, error, job.token)
                 return
             log.warning("a job's step failed; trying again", job=job.id, error=_told(error))
             await self._context.sql.run(self._store.release, job.id, job.token, _told(error), _delay(job.attempts))
@@ -112,15 +112,20 @@ class JobSteps:
             await self._last_word(self._store.release_chunk, *held, "the pool stopped")
             raise
         except (InvalidInput, NotFound) as error:
-            await self._context.sql.run(self._store.fail, chunk.job_id, str(error))
+            await self._fail(chunk.job, error)
         except Exception as error:
             surprise = not isinstance(error, (MembersMissing, TryAgain))
             if surprise and chunk.attempts >= MOST_ATTEMPTS:
-                await self._context.sql.run(self._store.fail, chunk.job_id, _told(error))
+                await self._fail(chunk.job, error)
                 return
             log.warning("a chunk waits", job=chunk.job_id, chunk=chunk.index, error=_told(error))
             delay = _delay(chunk.attempts)
             await self._context.sql.run(self._store.release_chunk, *held, _told(error), delay)
+
+    async def _fail(self, job: StoredJob, error: Exception, token: int | None = None) -> None:
+        if await self._context.sql.run(self._store.fail, job.id, _told(error), token):
+            log.warning("a job failed", job=job.id, error=_told(error))
+            await self._context.files.run(remove_leftovers, JobFolder(job.output_url))
 
     async def _last_word(self, release: Callable[..., bool], *arguments: Any) -> None:
         """Give claimed work back while this task is being cancelled, so that another process takes it at once."""

@@ -36,6 +36,7 @@ def build_app(broker_url: str, *, transport_options: dict[str, object] | None = 
         worker_hijack_root_logger=False,
         worker_redirect_stdouts=False,
         worker_send_task_events=False,
+        worker_cancel_long_running_tasks_on_connection_loss=True,
         worker_enable_remote_control=False,
     )
     return app
