@@ -27,7 +27,11 @@ def table(rows: int = ROWS, poison: dict[int, float] | None = None) -> pa.Table:
 
 
 def written(house: QueueHouse, content: pa.Table, name: str = "rows.parquet") -> str:
-    path = house.home / name
+    return written_to(house.home / name, content)
+
+
+def written_to(path: Path, content: pa.Table) -> str:
+    """Write a Parquet file whose row groups fit no chunk, and give its URL."""
     pq.write_table(content, path, row_group_size=1500)
     return path.as_uri()
 
