@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from quorate.ensemble import Answer, BoolArray, Columns, Ensemble, Member, MemberReport, Status
 from quorate.errors import DeadlineExceeded, InvalidInput, InvalidRows, NotQuorate, QuorateError
@@ -118,12 +119,9 @@ class Engine:
 
     def _coalescer(self, member: Member) -> Coalescer:
         if member not in self._coalescers:
-            fleet, name = self._fleet, member.name
-            self._coalescers[member] = Coalescer(
-                lambda batch, timeout: fleet.of(name).infer(member, batch, timeout),
-                self._limits,
-                lambda: len(fleet.of(name)),
-            )
+            replicas = self._fleet.of(member.name)
+            send = partial(replicas.infer, member)
+            self._coalescers[member] = Coalescer(send, self._limits, replicas.__len__)
         return self._coalescers[member]
 
     def _merged(

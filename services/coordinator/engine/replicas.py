@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Collection, Iterator
 
 import grpc
 
@@ -34,51 +33,56 @@ class Replica:
 
     async def infer(self, member: Member, batch: Batch, timeout_seconds: float) -> FloatArray:
         """Ask the member for a batch; raises what `MemberClient.infer` does."""
-        with self._noted():
-            if isinstance(batch, RawBatch):
-                request = batch.tensors.request(batch.raws, batch.rows)
-                return await self._client.ask(member, request, batch.rows, timeout_seconds)
-            return await self._client.infer(member, batch, timeout_seconds)
-
-    async def check(self, member: Member) -> None:
-        """Learn whether this replica can answer for the member's version; a call that fails says it cannot."""
-        try:
-            with self._noted():
-                self.ready[member] = await self._client.ready(member, READY_TIMEOUT_SECONDS)
-        except DeadlineExceeded:
-            self.ready[member] = False
-            self.breaker.failed()
-        except QuorateError:
-            self.ready[member] = False
-
-    async def close(self, grace_seconds: float) -> None:
-        """Close the channel once the calls on it have ended, or the grace has."""
-        await self._channel.close(grace_seconds)
-
-    @contextmanager
-    def _noted(self) -> Iterator[None]:
-        """Count the call, and tell the breaker what it says of the connection."""
         self.breaker.begin()
         self.calls += 1
         try:
-            yield
-        except (Unavailable, DeadlineExceeded) as error:
-            connected = self._channel.get_state() is grpc.ChannelConnectivity.READY
-            if isinstance(error, DeadlineExceeded) and connected:
-                self.breaker.abandoned()
+            if isinstance(batch, RawBatch):
+                request = batch.tensors.request(batch.raws, batch.rows)
+                outputs = await self._client.ask(member, request, batch.rows, timeout_seconds)
             else:
-                self.breaker.failed()
+                outputs = await self._client.infer(member, batch, timeout_seconds)
+        except BaseException as error:
+            self._note(error)
             raise
-        except QuorateError:
+        else:
             self.breaker.succeeded()
-            raise
+            return outputs
+        finally:
+            self.calls -= 1
+
+    async def check(self, member: Member) -> None:
+        """Learn whether this replica can answer for the member's version; a call that fails says it cannot."""
+        self.breaker.begin()
+        try:
+            self.ready[member] = await self._client.ready(member, READY_TIMEOUT_SECONDS)
+        except DeadlineExceeded:
+            # So long for a question that costs nothing: the process hangs, or the way to it is cut.
+            self.breaker.failed()
+            self.ready[member] = False
+        except QuorateError as error:
+            self._note(error)
+            self.ready[member] = False
         except BaseException:
             self.breaker.abandoned()
             raise
         else:
             self.breaker.succeeded()
-        finally:
-            self.calls -= 1
+
+    async def close(self, grace_seconds: float) -> None:
+        """Close the channel once the calls on it have ended, or the grace has."""
+        await self._channel.close(grace_seconds)
+
+    def _note(self, error: BaseException) -> None:
+        """Tell the breaker what a call that failed says of the connection."""
+        if isinstance(error, Unavailable):
+            self.breaker.failed()
+        elif isinstance(error, DeadlineExceeded):
+            connected = self._channel.get_state() is grpc.ChannelConnectivity.READY
+            (self.breaker.abandoned if connected else self.breaker.failed)()
+        elif isinstance(error, QuorateError):
+            self.breaker.succeeded()
+        else:
+            self.breaker.abandoned()
 
 
 class ReplicaSet:
@@ -107,11 +111,16 @@ class ReplicaSet:
         """Whether some replica said at its last check that it answers for this version."""
         return any(replica.ready.get(member, False) and not replica.breaker.is_open for replica in self)
 
-    async def infer(self, member: Member, batch: Batch, timeout_seconds: float) -> FloatArray:
+    def infer(self, member: Member, batch: Batch, timeout_seconds: float) -> Awaitable[FloatArray]:
         """Ask the least busy replica, and one other where the first is not there for us."""
-        first = self._choose(member, None)
         if len(self._replicas) == 1:
-            return await first.infer(member, batch, timeout_seconds)
+            (only,) = self._replicas.values()
+            if only.breaker.allows:
+                return only.infer(member, batch, timeout_seconds)
+        return self._infer(member, batch, timeout_seconds)
+
+    async def _infer(self, member: Member, batch: Batch, timeout_seconds: float) -> FloatArray:
+        first = self._choose(member, None)
         try:
             return await first.infer(member, batch, timeout_seconds)
         except NOT_HERE as error:
