@@ -24,7 +24,7 @@ from quorate.tensors import datatype_of
 
 NAME = "digits"
 MEMBERS = ("digits-text", "digits-image", "digits-tabular")
-QUICK = {"text_epochs": 3, "image_epochs": 3, "tabular_epochs": 3, "boosting_rounds": 40}
+QUICK = {"max_epochs": 3, "boosting_rounds": 40}
 
 
 @dataclass(frozen=True)
