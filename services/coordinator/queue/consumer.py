@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from quorate.db import (
     ClaimedRequest,
     Database,
-    FitStore,
     JobStore,
     RegistryStore,
     RequestStore,
@@ -28,7 +27,6 @@ from services.coordinator.jobs.runner import ChunkRunner
 from services.coordinator.jobs.scorer import Scorer
 from services.coordinator.jobs.steps import JobSteps
 from services.coordinator.queue.bells import Bells
-from services.coordinator.queue.doorbell import Doorbell
 from services.coordinator.queue.hints import HintPublisher
 from services.coordinator.queue.reconciler import Reconciler
 from services.coordinator.queue.requests import RequestDrain
@@ -44,7 +42,6 @@ class _Rim:
 
     database: Database
     hints: HintPublisher
-    doorbell: Doorbell
     sql: Threads
     files: Threads
 
@@ -71,7 +68,7 @@ async def _serve(
     context = JobContext(settings, job_store, registry, lambda: watcher.catalog, rim.sql, rim.files)
     jobs = JobDrain(JobSteps(context, ChunkRunner(context, Scorer(engine, settings.max_batch_rows))))
     bells = Bells(requests.wake, jobs.wake)
-    reconciler = Reconciler(request_store, job_store, FitStore(rim.database), bells, rim.doorbell, rim.sql)
+    reconciler = Reconciler(request_store, job_store, bells, rim.sql)
     async with asyncio.TaskGroup() as group:
         for part in (requests, jobs, reconciler):
             group.create_task(part.run())
@@ -100,14 +97,12 @@ async def _rim(settings: Settings) -> AsyncIterator[_Rim]:
     rim = _Rim(
         open_database(settings.resolved_database_url),
         HintPublisher(settings.broker_url),
-        Doorbell(settings.broker_url),
         Threads("pool-sql", SQL_THREADS),
         Threads("pool-files", FILE_THREADS),
     )
     try:
         yield rim
     finally:
-        await rim.doorbell.close()
         await rim.hints.close()
         rim.sql.close()
         rim.files.close()

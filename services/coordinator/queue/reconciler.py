@@ -6,10 +6,8 @@ import asyncio
 
 import structlog
 
-from quorate.db import FitStore, JobStore, RequestStore
+from quorate.db import JobStore, RequestStore
 from services.coordinator.queue.bells import Bells
-from services.coordinator.queue.celery_app import FITS_TASK
-from services.coordinator.queue.doorbell import Doorbell
 from services.coordinator.queue.threads import Threads
 
 log = structlog.get_logger(__name__)
@@ -19,19 +17,10 @@ EXPIRE_PERIODS = 10
 
 
 class Reconciler:
-    """Looks into SQL every second; wakes this process's drains, and rings for the tuner's work."""
+    """Looks into SQL every second, and wakes this process's drains. Every pool has one; the tuner's looks by itself."""
 
-    def __init__(
-        self,
-        requests: RequestStore,
-        jobs: JobStore,
-        fits: FitStore,
-        bells: Bells,
-        doorbell: Doorbell,
-        sql: Threads,
-    ) -> None:
-        self._requests, self._jobs, self._fits = requests, jobs, fits
-        self._bells, self._doorbell, self._sql = bells, doorbell, sql
+    def __init__(self, requests: RequestStore, jobs: JobStore, bells: Bells, sql: Threads) -> None:
+        self._requests, self._jobs, self._bells, self._sql = requests, jobs, bells, sql
 
     async def run(self) -> None:
         """Look until cancelled; while SQL is away, keep trying."""
@@ -50,10 +39,7 @@ class Reconciler:
         """Wake whoever has something to claim at this moment."""
         requests = await self._sql.run(self._requests.due)
         jobs = await self._sql.run(self._jobs.due)
-        fits = await self._sql.run(self._fits.due)
         if requests:
             self._bells.requests()
         if jobs.total:
             self._bells.jobs()
-        if fits:
-            self._doorbell.ring(FITS_TASK)

@@ -11,7 +11,8 @@ import pytest
 from quorate.errors import MemberError, Unavailable
 from quorate.rpc.quorate.v1 import answers_pb2 as pb
 from quorate.statuses import error_from_rpc
-from services.coordinator.gateway.messages import read_tensors, tensor_message
+from quorate.tensors import from_raw
+from services.coordinator.gateway.messages import tensor_message
 from tests.integration.queue.conftest import Platform
 from tests.support.members import bytes_cells
 from tests.support.queue import Stubs
@@ -40,7 +41,8 @@ async def awaited(stubs: Stubs, request_id: str, timeout: float = 20) -> pb.Answ
 
 
 def label_of(answer: pb.Answer) -> bytes:
-    label: bytes = read_tensors(answer.outputs)["label"][0]
+    (tensor,) = [tensor for tensor in answer.outputs if tensor.name == "label"]
+    label: bytes = from_raw(tensor.name, tensor.datatype, tensor.shape, tensor.raw)[0]
     return label
 
 
