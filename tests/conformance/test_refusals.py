@@ -142,5 +142,10 @@ def test_raw_and_typed_contents_together_are_refused(stub, target, request_messa
 
 
 def test_a_client_timeout_that_cannot_be_met_is_deadline_exceeded(client, target):
-    status, _ = refusal(client.infer, target.model, target.inputs(), client_timeout=0.000_001)
+    inputs = []
+    for name, array in target.arrays.items():
+        many = np.tile(array, (1000,) + (1,) * (array.ndim - 1))
+        inputs.append(triton.InferInput(name, list(many.shape), target.datatypes[name]))
+        inputs[-1].set_data_from_numpy(many)
+    status, _ = refusal(client.infer, target.model, inputs, client_timeout=0.002)
     assert status == "StatusCode.DEADLINE_EXCEEDED"

@@ -42,9 +42,9 @@ class ServedDigits:
         return found.address
 
     def tensors(self, rows: int) -> dict[str, np.ndarray]:
-        """The ensemble's tensors for the first rows of the test part."""
-        table = self.test.slice(0, rows).drop_columns(["digit"]).rename_columns({"transcript": "text", "scan": "image"})
-        return {name: _array(column) for name, column in zip(table.column_names, table.columns, strict=True)}
+        """The ensemble's tensors for the first rows of the test part: what the fit left out is left out here."""
+        roles = [role for role in self.result["roles"]["columns"] if role["name"] and role["role"] != "label"]
+        return {role["name"]: _array(self.test[role["column"]].slice(0, rows)) for role in roles}
 
 
 @contextmanager
