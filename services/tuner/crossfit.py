@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,9 +13,9 @@ from quorate.ensemble import BoolArray, FloatArray
 from quorate.errors import InvalidInput, InvalidRows
 from quorate.views import Preprocessor, fit_preprocessor
 from services.tuner.dataset import Dataset, has_view, view_columns
-from services.tuner.learner import Examples, Learner, Model, Run
+from services.tuner.learner import Examples, Fraction, Learner, Model, Run
 from services.tuner.objective import Objective
-from services.tuner.progress import Progress, part_of, step_of
+from services.tuner.progress import Shares
 
 MIN_VIEW_ROWS = 20
 
@@ -84,41 +85,65 @@ def view_data(dataset: Dataset, view: str) -> ViewData:
     return ViewData(dataset, view, columns, dataset.train[there], dataset.folds[there])
 
 
-def fit_view(
-    data: ViewData, learners: Sequence[Learner], objective: Objective, seed: int, threads: int, progress: Progress
-) -> ViewModel:
-    """Cross-fit every learner, keep the one with the best out-of-fold score, train it on all rows."""
-    share = 0.8 / len(learners)
-    judged = [
-        cross_fit(data, learner, objective, seed, threads, part_of(progress, i * share, (i + 1) * share))
-        for i, learner in enumerate(learners)
-    ]
-    best = min(judged, key=lambda one: one.score)
-    report = step_of(progress, f"training {data.view} on all rows", 0.8, 1.0)
+@dataclass(frozen=True)
+class Bench:
+    """What every training run of a fit shares: the objective, the seed, the cores, and who is told how far it is."""
+
+    objective: Objective
+    seed: int
+    cores: Executor
+    shares: Shares
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One fold's answers by a model that was trained on the others. `held` marks its rows among the view's."""
+
+    held: BoolArray
+    outputs: FloatArray
+    rounds: int
+
+
+def start_cross_fit(bench: Bench, data: ViewData, learner: Learner, weight: float) -> Callable[[], CrossFit]:
+    """Start a run a fold, each stopping by its fold's own score; what this returns waits for their outcome."""
+    numbers = np.unique(data.folds)
+    runs = []
+    for i, fold in enumerate(numbers):
+        step = f"training {data.view} ({learner.name}), fold {i + 1} of {len(numbers)}"
+        report = bench.shares.job(step, weight / len(numbers))
+        runs.append(bench.cores.submit(_fit_fold, bench, data, learner, data.folds == fold, report))
+    return lambda: _cross_fit(bench, data, learner, [run.result() for run in runs])
+
+
+def start_refit(bench: Bench, data: ViewData, best: CrossFit, weight: float) -> Callable[[], ViewModel]:
+    """Start training on all of the view's rows, for as many rounds as the folds took at the median."""
+    report = bench.shares.job(f"training {data.view} ({best.learner.name}) on all rows", weight)
+    run = bench.cores.submit(_refit, bench, data, best, report)
+    return run.result
+
+
+def _fit_fold(bench: Bench, data: ViewData, learner: Learner, held: BoolArray, report: Fraction) -> Fold:
+    report(0.0)
+    preprocessor, train = data.prepare(learner, data.rows[~held])
+    held_out = data.transform(preprocessor, data.rows[held])
+    model = learner.fit(Run(train, held_out, None, bench.seed, report), bench.objective)
+    report(1.0)
+    return Fold(held, model.predict(held_out.feed), model.rounds)
+
+
+def _cross_fit(bench: Bench, data: ViewData, learner: Learner, folds: Sequence[Fold]) -> CrossFit:
+    outputs = np.zeros((len(data.rows), bench.objective.outputs))
+    for fold in folds:
+        outputs[fold.held] = fold.outputs
+    score = bench.objective.score(outputs, data.dataset.targets[data.rows])
+    return CrossFit(learner, outputs, score, int(np.median([fold.rounds for fold in folds])))
+
+
+def _refit(bench: Bench, data: ViewData, best: CrossFit, report: Fraction) -> ViewModel:
+    report(0.0)
     preprocessor, train = data.prepare(best.learner, data.rows)
-    model = best.learner.fit(Run(train, None, best.rounds, seed, threads, report), objective)
+    model = best.learner.fit(Run(train, None, best.rounds, bench.seed, report), bench.objective)
     present = np.isin(data.dataset.train, data.rows)
-    outputs = np.zeros((len(present), objective.outputs))
+    outputs = np.zeros((len(present), bench.objective.outputs))
     outputs[present] = best.outputs
     return ViewModel(data.view, data.columns, best.learner.name, model, preprocessor, outputs, present, best.rounds)
-
-
-def cross_fit(
-    data: ViewData, learner: Learner, objective: Objective, seed: int, threads: int, progress: Progress
-) -> CrossFit:
-    """Train once a fold on the others, stopping by the fold's own score, and answer for the fold."""
-    numbers = np.unique(data.folds)
-    outputs = np.zeros((len(data.rows), objective.outputs))
-    rounds = []
-    for i, fold in enumerate(numbers):
-        held = data.folds == fold
-        step = f"training {data.view} ({learner.name}), fold {i + 1} of {len(numbers)}"
-        report = step_of(progress, step, i / len(numbers), (i + 1) / len(numbers))
-        report(0.0)
-        preprocessor, train = data.prepare(learner, data.rows[~held])
-        held_out = data.transform(preprocessor, data.rows[held])
-        model = learner.fit(Run(train, held_out, None, seed, threads, report), objective)
-        outputs[held] = model.predict(held_out.feed)
-        rounds.append(model.rounds)
-    score = objective.score(outputs, data.dataset.targets[data.rows])
-    return CrossFit(learner, outputs, score, int(np.median(rounds)))

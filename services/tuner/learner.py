@@ -42,7 +42,6 @@ class Run:
     held_out: Examples | None
     rounds: int | None
     seed: int
-    threads: int
     progress: Fraction
 
 
@@ -64,7 +63,10 @@ class Model(Protocol):
 
 
 class Learner(Protocol):
-    """A recipe for one view. Stateless: two runs with one seed give one model."""
+    """A recipe for one view. Stateless: two runs with one seed give one model, whatever runs beside them.
+
+    Runs go side by side in threads, so each keeps to a single core.
+    """
 
     @property
     def name(self) -> str:

@@ -20,6 +20,8 @@ Network = nn.Module
 """Takes the feed's tensors by name, returns scores [N, outputs]."""
 
 PREDICT_ROWS = 512
+MIN_BATCH_ROWS = 8
+MIN_BATCHES = 12
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,9 @@ def train(network: Network, run: Run, objective: Objective, schedule: Schedule, 
     With held-out rows the best epoch by their score is restored; without, the last of `run.rounds` epochs
     is kept, at the same learning rates that the early-stopped runs went through.
     """
-    torch.set_num_threads(run.threads)
+    # Both hold for this thread alone. Settled networks fill with denormal numbers, a hundred times slower than others.
+    torch.set_num_threads(1)
+    torch.set_flush_denormal(True)
     average = copy.deepcopy(network).eval()
     optimizer = torch.optim.AdamW(network.parameters(), lr=schedule.learning_rate, weight_decay=schedule.weight_decay)
     generator = torch.Generator().manual_seed(run.seed)
@@ -120,9 +124,9 @@ def _train_epoch(
 
 
 def _batches(rows: int, batch_rows: int, generator: torch.Generator) -> Iterator[Tensor]:
-    """A shuffled epoch; the last batch joins the one before it where it would hold a single row."""
+    """A shuffled epoch in batches of about that size; of smaller ones where there would be few of them."""
     order = torch.randperm(rows, generator=generator)
-    count = max(1, round(rows / batch_rows))
+    count = max(1, round(rows / min(batch_rows, max(MIN_BATCH_ROWS, rows // MIN_BATCHES))))
     yield from torch.tensor_split(order, count)
 
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from services.tuner.learner import Run
 from services.tuner.models.network import NetworkModel
 from services.tuner.objective import Objective
+from services.tuner.randomness import Dropout, seeded
 from services.tuner.training import Augment, Schedule, train
 
 LARGE = 24
@@ -39,14 +40,14 @@ class Block(nn.Module):
 class ImageNetwork(nn.Module):
     """A stem and three residual stages, each halving the picture; their means and maxima are read."""
 
-    def __init__(self, channels: int, side: int, outputs: int, width: int, dropout: float) -> None:
+    def __init__(self, channels: int, side: int, outputs: int, width: int, dropout: Dropout) -> None:
         super().__init__()
         stride = 2 if side >= LARGE else 1
         self.stem = nn.Sequential(
             nn.Conv2d(channels, width, 3, stride, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU()
         )
         self.stages = nn.Sequential(Block(width, width, 1), Block(width, 2 * width, 2), Block(2 * width, 4 * width, 2))
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = dropout
         self.head = nn.Linear(8 * width, outputs)
 
     def forward(self, pixels: Tensor) -> Tensor:
@@ -71,10 +72,10 @@ class ImageLearner:
 
     def fit(self, run: Run, objective: Objective) -> NetworkModel:
         """Train once."""
-        torch.manual_seed(run.seed)
         pixels = run.train.feed["pixels"]
         _, channels, height, width = pixels.shape
-        network = ImageNetwork(channels, min(height, width), objective.outputs, width=24, dropout=0.2)
+        with seeded(run.seed):
+            network = ImageNetwork(channels, min(height, width), objective.outputs, 24, Dropout(0.2, run.seed))
         schedule = Schedule(self.epochs, batch_rows=64, learning_rate=4e-3, weight_decay=0.05, patience=6)
         epoch = train(network, run, objective, schedule, shifted(max(1, height // 12)) if self.augment else None)
         return NetworkModel(

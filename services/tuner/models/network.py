@@ -75,7 +75,8 @@ def export(module: nn.Module, feed: dict[str, Tensor], axes: DynamicAxes, output
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    for name in ("torch.onnx", "onnxscript", "onnx_ir"):
+        logging.getLogger(name).setLevel(logging.ERROR)
     # The exporter prints its steps, and calls what torch itself has deprecated.
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore", FutureWarning)

@@ -8,7 +8,6 @@ from typing import Any
 
 import lightgbm
 import numpy as np
-import torch
 from torch import Tensor, nn
 
 from quorate.ensemble import FloatArray, Task
@@ -16,6 +15,7 @@ from services.tuner.learner import Examples, Feed, Run
 from services.tuner.models.boosting_onnx import boosting_to_onnx
 from services.tuner.models.network import NetworkModel
 from services.tuner.objective import Objective
+from services.tuner.randomness import Dropout, seeded
 from services.tuner.training import Schedule, train
 
 
@@ -72,7 +72,7 @@ class BoostingLearner:
             "bagging_fraction": 0.8,
             "bagging_freq": 1,
             "lambda_l2": 1.0,
-            "num_threads": run.threads,
+            "num_threads": 1,
             "seed": run.seed,
             "deterministic": True,
             "force_row_wise": True,
@@ -89,11 +89,11 @@ class BoostingLearner:
 class TabularNetwork(nn.Module):
     """Three layers over standardised features."""
 
-    def __init__(self, features: int, outputs: int, width: int, dropout: float) -> None:
+    def __init__(self, features: int, outputs: int, width: int, dropout: Dropout) -> None:
         super().__init__()
         self.layers = nn.Sequential(
-            nn.Linear(features, width), nn.SiLU(), nn.Dropout(dropout),
-            nn.Linear(width, width), nn.SiLU(), nn.Dropout(dropout),
+            nn.Linear(features, width), nn.SiLU(), dropout,
+            nn.Linear(width, width), nn.SiLU(), dropout,
             nn.Linear(width, outputs),
         )  # fmt: skip
 
@@ -116,9 +116,9 @@ class TabularNetworkLearner:
 
     def fit(self, run: Run, objective: Objective) -> NetworkModel:
         """Train once."""
-        torch.manual_seed(run.seed)
         features = run.train.feed["features"]
-        network = TabularNetwork(features.shape[1], objective.outputs, width=128, dropout=0.2)
+        with seeded(run.seed):
+            network = TabularNetwork(features.shape[1], objective.outputs, 128, Dropout(0.2, run.seed))
         schedule = Schedule(self.epochs, batch_rows=64, learning_rate=2e-3, weight_decay=0.05)
         epoch = train(network, run, objective, schedule)
         return NetworkModel(

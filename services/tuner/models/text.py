@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from services.tuner.learner import Run
 from services.tuner.models.network import NetworkModel
 from services.tuner.objective import Objective
+from services.tuner.randomness import Dropout, seeded
 from services.tuner.training import Schedule, train
 
 PADDING = 0
@@ -28,7 +29,7 @@ class TextNetwork(nn.Module):
     """
 
     def __init__(
-        self, vocabulary: int, max_tokens: int, outputs: int, width: int, queries: int, dropout: float
+        self, vocabulary: int, max_tokens: int, outputs: int, width: int, queries: int, dropout: Dropout
     ) -> None:
         super().__init__()
         self.words = nn.Embedding(vocabulary, width, padding_idx=PADDING)
@@ -38,7 +39,7 @@ class TextNetwork(nn.Module):
         self.convolutions = nn.ModuleList(nn.Conv1d(width, width, 3, padding=d, dilation=d) for d in DILATIONS)
         self.norms = nn.ModuleList(nn.BatchNorm1d(width) for _ in DILATIONS)
         self.attention = nn.Conv1d(width, queries, 1)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = dropout
         self.head = nn.Linear(width * (queries + 2), outputs)
 
     def forward(self, tokens: Tensor) -> Tensor:
@@ -70,8 +71,8 @@ class TextLearner:
 
     def fit(self, run: Run, objective: Objective) -> NetworkModel:
         """Train once."""
-        torch.manual_seed(run.seed)
-        network = TextNetwork(self.vocabulary, self.max_tokens, objective.outputs, width=48, queries=6, dropout=0.2)
+        with seeded(run.seed):
+            network = TextNetwork(self.vocabulary, self.max_tokens, objective.outputs, 48, 6, Dropout(0.2, run.seed))
         schedule = Schedule(self.epochs, batch_rows=64, learning_rate=5e-3, weight_decay=0.05, patience=5)
         epoch = train(network, run, objective, schedule)
         example = {"tokens": np.ones((2, min(8, self.max_tokens)), dtype=np.int64)}
