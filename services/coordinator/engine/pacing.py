@@ -4,7 +4,7 @@ from __future__ import annotations
 
 _FORGET = 0.1
 _SLOW_CALL = 1.5
-_LONGEST_WAITS = 2.5
+_LONGEST_WAITS = 5.0
 
 
 class Pace:
