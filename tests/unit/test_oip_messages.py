@@ -161,3 +161,9 @@ def test_rows_must_agree_and_stay_within_the_limit() -> None:
         rows_of({})
     with pytest.raises(TooLarge, match="takes 2 at once"):
         rows_of({"a": np.zeros(3)}, max_rows=2)
+
+
+def test_an_empty_contents_message_beside_raw_contents_says_nothing() -> None:
+    response = infer_response("m", "1", {"p": np.ones((2, 3), np.float32)})
+    response.outputs[0].contents.SetInParent()  # as MLServer sends it
+    assert read_outputs(response)["p"].shape == (2, 3)

@@ -135,7 +135,7 @@ def _read(tensors: Sequence[Any], raw: Sequence[bytes], raw_name: str) -> Column
         if name in columns:
             raise InvalidInput(f"tensor {name!r} is given twice; name each once")
         if raw:
-            if tensor.HasField("contents"):
+            if tensor.HasField("contents") and tensor.contents.ListFields():  # an empty one says nothing
                 raise InvalidInput(f"tensor {name!r} has typed contents beside {raw_name}; send one or the other")
             columns[name] = from_raw(name, tensor.datatype, tuple(tensor.shape), raw[index])
         else:
