@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,18 +36,22 @@ class Said:
             self.error = event.get("error", self.error)
 
 
-class Child:
-    """`python -m services.tuner run-fit ID`. It ends by itself when this process does: its standard input closes."""
+def fit_command(fit_id: str, settings: Settings) -> list[str]:
+    """The command that does one claimed fit and says how far it is."""
+    command = [sys.executable, "-m", "services.tuner", "run-fit", fit_id]
+    return [*command, "--store", settings.resolved_store_url, "--database-url", settings.resolved_database_url]
 
-    def __init__(self, fit_id: str, settings: Settings) -> None:
-        command = [sys.executable, "-m", "services.tuner", "run-fit", fit_id]
-        command += ["--store", settings.resolved_store_url, "--database-url", settings.resolved_database_url]
+
+class Child:
+    """A command that prints events, such as `fit_command`. It is to end by itself when its standard input closes."""
+
+    def __init__(self, command: Sequence[str]) -> None:
         self.said = Said()
         self._errors = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115
         self._process = subprocess.Popen(  # noqa: S603
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, text=True, errors="replace"
         )
-        self._reader = threading.Thread(target=self._read, name=f"fit-{fit_id}", daemon=True)
+        self._reader = threading.Thread(target=self._read, name="fit-events", daemon=True)
         self._reader.start()
 
     @property

@@ -24,6 +24,8 @@ from quorate.tables import (
     read_table,
     targets_of,
 )
+from quorate.views.base import Limits
+from quorate.views.image import pixels_of
 from services.tuner.splitting import Rows, fold_of, split_rows, strata_of
 
 
@@ -65,7 +67,25 @@ def load_dataset(url: str, options: FitOptions, *, anywhere: bool = False) -> Da
     train, test = split_rows(strata, options.test_share, options.seed)
     folds = fold_of(strata[train], options.folds, options.seed)
     columns = columns_of(packed, roles)
+    _refuse_unreadable(columns)
     return Dataset(packed, roles, task, labels, targets, columns, train, test, folds, dataset_hash(table))
+
+
+def _refuse_unreadable(columns: Columns) -> None:
+    """Name every row that a member could not read, before hours go into training: infinities, and broken pictures."""
+    reasons: dict[int, str] = {}
+    for name, column in columns.items():
+        if column.dtype.kind == "f":
+            why = f"column {name!r} is infinite; give a finite number, or leave the cell empty"
+            reasons |= dict.fromkeys(np.flatnonzero(np.isinf(column)).tolist(), why)
+    if "image" in columns:
+        there = np.flatnonzero(_filled(columns["image"]))
+        try:
+            pixels_of(columns["image"][there], (1, 1), 1, Limits())
+        except InvalidRows as error:
+            reasons |= {int(there[place]): why for place, why in error.reasons.items()}
+    if reasons:
+        raise InvalidRows(reasons)
 
 
 def roles_of(table: pa.Table, options: FitOptions) -> Roles:

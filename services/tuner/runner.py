@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import structlog
 
 from quorate.db import FitStore, StoredFit
 from quorate.errors import QuorateError
 from quorate.settings import Settings
-from services.tuner.child import Child
+from services.tuner.child import Child, fit_command
 
 log = structlog.get_logger(__name__)
 
@@ -21,14 +21,15 @@ WATCH_SECONDS = 0.5
 MAX_ATTEMPTS = 4
 MEBIBYTE = 2**20
 
-StartChild = Callable[[str, Settings], Child]
+CommandOf = Callable[[str, Settings], Sequence[str]]
+"""The command that does the fit of an id."""
 
 
 class Runners:
     """Threads that claim and run fits. `wake` may be called from any thread; start and stop from one."""
 
-    def __init__(self, fits: FitStore, settings: Settings, start_child: StartChild = Child) -> None:
-        self._fits, self._settings, self._start_child = fits, settings, start_child
+    def __init__(self, fits: FitStore, settings: Settings, command_of: CommandOf = fit_command) -> None:
+        self._fits, self._settings, self._command_of = fits, settings, command_of
         self._wake, self._stop = threading.Event(), threading.Event()
         self._threads = [threading.Thread(target=self._main, name=f"runner-{i}") for i in range(settings.max_fits)]
 
@@ -53,8 +54,8 @@ class Runners:
             try:
                 while not self._stop.is_set() and (fit := self._fits.claim(self._settings.lease_seconds)):
                     self._run(fit)
-            except QuorateError as error:
-                log.warning("fits cannot be claimed", error=str(error))
+            except Exception as error:  # whatever it was, there will be other fits, and another try at this one
+                log.warning("fits cannot be run", error=str(error))
             self._wake.wait(PERIOD_SECONDS)
             if not self._stop.is_set():
                 self._wake.clear()
@@ -65,7 +66,7 @@ class Runners:
             self._fits.fail(fit.id, fit.token, error)
             return
         log.info("fit claimed", fit=fit.id, kind=fit.kind, name=fit.name, attempt=fit.attempts)
-        child = self._start_child(fit.id, self._settings)
+        child = Child(self._command_of(fit.id, self._settings))
         try:
             self._watch(fit, child)
         finally:

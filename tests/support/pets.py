@@ -36,7 +36,7 @@ def _note(kind: int, random: np.random.Generator) -> str:
 
 def _photo(kind: int, random: np.random.Generator) -> bytes:
     pixels = random.integers(0, 160, (12, 12)).astype(np.uint8)
-    pixels[kind * 4 : kind * 4 + 4] += 60
+    pixels[kind * 4 : kind * 4 + 4] += 14
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG")
     return buffer.getvalue()
