@@ -19,7 +19,8 @@ import onnxruntime
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from quorate.views import Limits, load_preprocessor
+from quorate.artifacts import LoadedArtifact
+from quorate.manifest import manifest_from_json
 
 BATCH_ROWS = 1024
 
@@ -28,14 +29,12 @@ class PlainMember:
     """A member's preprocessing and ONNX session, in this process."""
 
     def __init__(self, folder: Path) -> None:
-        manifest = json.loads((folder / "member.json").read_text())
+        artifact = LoadedArtifact(manifest_from_json((folder / "member.json").read_bytes()), folder)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
-        self._session = onnxruntime.InferenceSession(folder / manifest["model_file"], options)
-        self._inputs = manifest.get("model_inputs") or {}
-        [(view, parameters)] = manifest["preprocessing"].items()
-        assets = {name: (folder / name).read_bytes() for name in manifest["assets"].get(view, ())}
-        self._preprocessor = load_preprocessor(view, parameters, assets, Limits())
+        self._session = onnxruntime.InferenceSession(artifact.model_path, options)
+        self._inputs = artifact.manifest.model_inputs
+        [self._preprocessor] = artifact.preprocessors().values()
 
     def probabilities(self, columns: Mapping[str, np.ndarray]) -> np.ndarray:
         wanted = [name for binding in self._preprocessor.inputs for name in binding.columns]
