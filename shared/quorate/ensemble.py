@@ -137,7 +137,9 @@ class Ensemble:
         if unknown := {*self.policy.required, *self.policy.weights} - set(names):
             raise InvalidSpec(f"the policy of {self.name!r} names {sorted(unknown)}; its members are {names}")
         if self.policy.min_members > len(names):
-            raise InvalidSpec(f"policy.min_members is {self.policy.min_members}, but {self.name!r} has {len(names)} members")
+            raise InvalidSpec(
+                f"policy.min_members is {self.policy.min_members}, but {self.name!r} has {len(names)} members"
+            )
 
     @property
     def views(self) -> tuple[str, ...]:

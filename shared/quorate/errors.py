@@ -22,8 +22,9 @@ the expectation and the remedy. Nothing here knows of gRPC: `quorate.serving.err
 
 from __future__ import annotations
 
+import difflib
 import reprlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 _SHORT = reprlib.Repr()
@@ -44,9 +45,12 @@ class InvalidRows(InvalidInput):
 
     def __init__(self, reasons: Mapping[int, str]) -> None:
         self.reasons = dict(sorted(reasons.items()))
-        shown = "; ".join(f"row {row}: {why}" for row, why in list(self.reasons.items())[:3])
-        more = f" (and {len(self.reasons) - 3} rows more)" if len(self.reasons) > 3 else ""
-        super().__init__(shown + more)
+        rows_of: dict[str, list[int]] = {}
+        for row, why in self.reasons.items():
+            rows_of.setdefault(why, []).append(row)
+        said = [f"row{'s' if len(rows) > 1 else ''} {listed(rows, 3)}: {why}" for why, rows in rows_of.items()]
+        unsaid = sum(map(len, list(rows_of.values())[3:]))
+        super().__init__("; ".join(said[:3]) + (f" (and {unsaid} rows more)" if unsaid else ""))
 
 
 class TooLarge(InvalidInput):
@@ -108,3 +112,25 @@ class DeadlineExceeded(TryAgain):
 def shown(value: Any) -> str:
     """Write a value into a message, cut to a few levels and elements: a YAML file can alias itself into gigabytes."""
     return _SHORT.repr(value)
+
+
+def listed(names: Iterable[object], most: int = 8) -> str:
+    """Write the first names of a list into a message, and how many more there are: a table may have hundreds."""
+    texts = [str(name) for name in names]
+    more = f" and {len(texts) - most} more" if len(texts) > most else ""
+    return ", ".join(texts[:most]) + more if texts else "none"
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Write the known name that was probably meant as ` (did you mean 'x'?)`; empty where none is close."""
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def not_utf8(error: UnicodeError) -> str:
+    """Say what is wrong with text that cannot be read or sent."""
+    if isinstance(error, UnicodeDecodeError):
+        return f"no UTF-8: byte 0x{error.object[error.start]:02x} at position {error.start}; encode it as UTF-8"
+    if isinstance(error, UnicodeEncodeError):
+        return f"no text that UTF-8 can hold: {error.object[error.start]!a} at position {error.start}"
+    return f"no UTF-8: {error}"

@@ -119,7 +119,7 @@ def test_a_byte_order_mark_is_no_part_of_a_name(tmp_path: Path) -> None:
         ("t.csv", b"\n", "no columns"),
         ("t.csv", b"a,a\n1,2\n", "more than one column named 'a'"),
         ("t.csv", b'a,b\n1,2\n"3,4\n5,6\n', "never closes, opened on line 3"),
-        ("t.csv", b"\xff\xfea,b\n", "no CSV in UTF-8"),
+        ("t.csv", b"\xff\xfea,b\n", "no UTF-8: byte 0xff at position 0"),
         ("t.parquet", b"PAR1 this is none", "cannot be read as Parquet"),
         ("t.csv.gz", b"no gzip", "cannot be"),
         ("t.xlsx", b"PK", "no known suffix"),

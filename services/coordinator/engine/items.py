@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quorate.ensemble import BoolArray, Columns
-from quorate.errors import InvalidInput, InvalidRows, TooLarge
+from quorate.errors import InvalidInput, InvalidRows, TooLarge, listed, nearest
 from services.coordinator.engine.inputs import PRESENT, InputTensor
 
 
@@ -33,10 +33,9 @@ def read_items(
     given = {name: array for name, array in columns.items() if name not in marks} if marks else columns
     known = {f"{view}{PRESENT}" for view in views}
     if unknown := [name for name in (*given, *marks) if name not in tensors and name not in known]:
-        listed = ", ".join((*tensors, *sorted(known)))
-        raise InvalidInput(f"{ensemble!r} has no input {', '.join(map(repr, unknown))}; its inputs are {listed}")
+        raise _unknown(ensemble, unknown, views, tensors)
     if not given:
-        raise InvalidInput(f"the request holds no input of {ensemble!r}; send at least one of {', '.join(tensors)}")
+        raise InvalidInput(f"the request holds no input of {ensemble!r}; send at least one of {_by_view(tensors)}")
     rows = _agreed_rows(columns, max_rows)
     for name, array in given.items():
         _check_tensor(tensors[name], array)
@@ -44,12 +43,30 @@ def read_items(
     return Items(rows, given, _presence(views, {tensors[name].view for name in given}, marks, rows))
 
 
+def _unknown(ensemble: str, names: list[str], views: tuple[str, ...], tensors: dict[str, InputTensor]) -> InvalidInput:
+    if all(name.endswith(PRESENT) for name in names):
+        return InvalidInput(
+            f"{ensemble!r} has no view {listed(repr(name.removesuffix(PRESENT)) for name in names)}; "
+            f"its views are {listed(views)}"
+        )
+    hint = nearest(names[0], tensors) if len(names) == 1 else ""
+    return InvalidInput(
+        f"{ensemble!r} has no input {listed(map(repr, names))}{hint}; its inputs are {_by_view(tensors)}"
+    )
+
+
+def _by_view(tensors: dict[str, InputTensor]) -> str:
+    """Write the inputs, those that are views of their own first, since a table's columns may be many."""
+    views_first = sorted(tensors, key=lambda name: name != tensors[name].view)
+    return listed(views_first)
+
+
 def _agreed_rows(columns: Columns, max_rows: int) -> int:
     counts = {name: array.shape[0] if array.ndim else -1 for name, array in columns.items()}
     rows = next(iter(counts.values()))
     if any(count != rows for count in counts.values()) or rows < 0:
-        listed = ", ".join(f"{name} {list(columns[name].shape)}" for name in columns)
-        raise InvalidInput(f"every tensor's first dimension is the number of rows, and they must agree; got {listed}")
+        got = listed(f"{name} {list(columns[name].shape)}" for name in columns)
+        raise InvalidInput(f"every tensor's first dimension is the number of rows, and they must agree; got {got}")
     if rows == 0:
         raise InvalidInput("the request holds 0 rows; send at least 1")
     if rows > max_rows:

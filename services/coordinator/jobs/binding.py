@@ -11,7 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from quorate.ensemble import Columns, Ensemble
-from quorate.errors import InvalidInput, InvalidRows
+from quorate.errors import InvalidInput, InvalidRows, listed
 from quorate.tables import Block, Roles, columns_of, pack_images, roles_of_members
 from services.coordinator.engine.inputs import input_tensors
 
@@ -41,10 +41,10 @@ def read_columns(ensemble: Ensemble, roles: Roles, names: Sequence[str]) -> tupl
     found = [next((name for name in (role.column, role.name) if name in names), None) for role in roles.used]
     columns = tuple(dict.fromkeys(name for name in found if name is not None))
     if not columns:
-        wanted = ", ".join(dict.fromkeys(name for role in roles.used for name in (role.name, role.column)))
+        wanted = dict.fromkeys(name for role in roles.used for name in (role.name, role.column))
         raise InvalidInput(
-            f"the table has none of the columns that {ensemble.name!r} reads ({wanted}); its columns are "
-            f"{', '.join(names) or 'none'}: rename them, or score the table with another ensemble"
+            f"the table has none of the columns that {ensemble.name!r} reads ({listed(wanted)}); its columns are "
+            f"{listed(names)}: rename them, or score the table with another ensemble"
         )
     return columns
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quorate.ensemble import Columns, FloatArray, InputBinding, Member
-from quorate.errors import InvalidInput
+from quorate.errors import InvalidInput, listed
 from quorate.oip.messages import infer_request, read_outputs
 from quorate.oip.outputs import member_output
 from quorate.rpc.inference import grpc_service_pb2 as pb
@@ -57,9 +57,7 @@ def member_request(member: Member, columns: Columns) -> pb.ModelInferRequest:
     """Write the columns as the member's server reads them: names, datatypes, stacked matrices."""
     inputs = [_tensor(binding, columns) for binding in member.inputs if _given(binding, columns)]
     if not inputs:
-        raise InvalidInput(
-            f"{member.name} reads {', '.join(member.columns)}; the request has {', '.join(columns) or 'nothing'}"
-        )
+        raise InvalidInput(f"{member.name} reads {listed(member.columns)}; the request has {listed(columns)}")
     return infer_request(member.model or member.name, member.model_version, inputs, (member.output.tensor,))
 
 
@@ -80,7 +78,7 @@ def _tensor(binding: InputBinding, columns: Columns) -> tuple[str, str, NDArray[
         arrays = [columns[column] for column in binding.columns]
     except KeyError as error:
         raise InvalidInput(
-            f"column {error} is missing; tensor {binding.tensor!r} needs {', '.join(binding.columns)}"
+            f"column {error} is missing; tensor {binding.tensor!r} needs {listed(binding.columns)}"
         ) from None
     if binding.layout == "matrix":
         return binding.tensor, binding.datatype, np.stack([_cast(binding, array) for array in arrays], axis=1)

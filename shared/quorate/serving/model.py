@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from quorate.artifacts import LoadedArtifact, Manifest, member_of
 from quorate.ensemble import Columns, InputBinding, Member, OutputBinding, Task
-from quorate.errors import InvalidInput, MemberError
+from quorate.errors import InvalidInput, MemberError, listed
 from quorate.oip.messages import rows_of
 from quorate.oip.outputs import member_output
 from quorate.serving.backends import Backend, TensorSpec, load_backend
@@ -81,12 +81,10 @@ class ServedModel:
         checked: Columns = {}
         for name, array in columns.items():
             if (binding := self._columns.get(name)) is None:
-                raise InvalidInput(f"there is no input {name!r}; {self.member.name} takes {', '.join(self._columns)}")
+                raise InvalidInput(f"there is no input {name!r}; {self.member.name} takes {listed(self._columns)}")
             checked[name] = _checked_column(name, binding, array)
         if missing := [column for column in self._columns if column not in columns]:
-            raise InvalidInput(
-                f"input {', '.join(missing)} is missing; {self.member.name} takes {', '.join(self._columns)}"
-            )
+            raise InvalidInput(f"input {listed(missing)} is missing; {self.member.name} takes {listed(self._columns)}")
         return checked
 
     def _warm_up(self, sample: Columns) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv as arrow_csv
 
-from quorate.errors import InvalidInput
+from quorate.errors import InvalidInput, not_utf8
 from quorate.tables.blocks import Block, check_columns
 
 BLOCK_BYTES = 16 << 20
@@ -22,8 +22,10 @@ def csv_header(file: Any, delimiter: str, shown: str) -> list[str]:
     """Read the column names from the first line."""
     try:
         names = next(csv.reader(_text_lines(file, "strict"), delimiter=delimiter), [])
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InvalidInput(f"{shown} is no CSV in UTF-8: {error}; save it as UTF-8, or give Parquet") from error
+    except UnicodeDecodeError as error:
+        raise InvalidInput(f"{shown} is {not_utf8(error)}, or give Parquet") from error
+    except csv.Error as error:
+        raise InvalidInput(f"{shown} is no CSV: {error}; save it anew, or give Parquet") from error
     check_columns(names, shown)
     return names
 
@@ -92,7 +94,7 @@ def _not_utf8(batch: pa.RecordBatch) -> dict[int, str]:
                 try:
                     cell.decode()
                 except UnicodeDecodeError as error:
-                    reasons.setdefault(index, f"column {name!r} is no UTF-8: {error}")
+                    reasons.setdefault(index, f"column {name!r} is {not_utf8(error)}")
     return reasons
 
 

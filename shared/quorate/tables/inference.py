@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from quorate.errors import InvalidInput
+from quorate.errors import InvalidInput, listed, nearest
 from quorate.tables.blocks import check_columns
 from quorate.tables.cells import is_bytes, is_number, is_string, plain
 from quorate.tables.roles import IGNORED, LABEL, WHOLE_VIEWS, ColumnRole, Roles, role_of
@@ -52,9 +51,8 @@ def infer_roles(
 
 def unknown_column(name: str, there: Sequence[str]) -> InvalidInput:
     """The error for a column that is not in the table, with the nearest name that is."""
-    close = difflib.get_close_matches(name, there, n=1)
-    hint = f" (did you mean {close[0]!r}?)" if close else ""
-    return InvalidInput(f"there is no column {name!r}{hint}; the table has {', '.join(map(repr, there))}")
+    has = listed(map(repr, there), 20)
+    return InvalidInput(f"there is no column {name!r}{nearest(name, there)}; the table has {has}")
 
 
 def _given(asked: Mapping[str, Sequence[str]], there: Sequence[str]) -> dict[str, str]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from quorate.errors import InvalidInput
+from quorate.errors import InvalidInput, not_utf8
 from quorate.tables.blocks import Block, check_columns
 
 MAX_LINE_BYTES = 64 << 20
@@ -67,6 +67,8 @@ def _parsed(line: bytes) -> dict[str, Any]:
         row = json.loads(line.decode("utf-8-sig"))
     except RecursionError as error:
         raise ValueError("nested too deep") from error
+    except UnicodeDecodeError as error:
+        raise ValueError(not_utf8(error)) from error
     if not isinstance(row, dict):
         raise ValueError(f"{type(row).__name__} where an object is expected")
     for name, cell in row.items():

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from quorate.ensemble import Columns
-from quorate.errors import InvalidInput, InvalidRows, InvalidSpec
+from quorate.errors import InvalidInput, InvalidRows, InvalidSpec, listed, not_utf8
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -35,8 +35,7 @@ def column_of(columns: Columns, name: str) -> NDArray[Any]:
     try:
         return columns[name]
     except KeyError:
-        there = ", ".join(columns) or "none"
-        raise InvalidInput(f"the column {name!r} is missing; the columns given are: {there}") from None
+        raise InvalidInput(f"the column {name!r} is missing; the columns given are: {listed(columns)}") from None
 
 
 def one_dimensional(name: str, column: NDArray[Any]) -> NDArray[Any]:
@@ -55,6 +54,9 @@ def strings_of(name: str, column: NDArray[Any], max_bytes: int) -> list[str]:
     for row, cell in enumerate(column.tolist()):
         try:
             strings.append(_decoded(cell, max_bytes))
+        except UnicodeError as error:
+            strings.append("")
+            reasons[row] = f"column {name!r} is {not_utf8(error)}"
         except ValueError as error:
             strings.append("")
             reasons[row] = f"column {name!r}: {error}"

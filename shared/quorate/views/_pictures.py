@@ -15,6 +15,7 @@ from quorate.views.base import Limits
 Pixels = NDArray[np.uint8]
 MODES = {1: "L", 3: "RGB"}
 _BROKEN = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, struct.error, zlib.error)
+_STARTS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")
 _BOMB = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 
 
@@ -35,11 +36,15 @@ def opened(data: bytes, limits: Limits, size: tuple[int, int] | None = None) -> 
         if size is not None and image.format == "JPEG":
             image.draft(None, (size[1], size[0]))
         image.load()
-    except _BOMB as error:
-        raise ValueError(f"more pixels than are safe to decode: {error}") from error
+    except _BOMB as error:  # Pillow's own limit comes before it tells the size
+        raise _TooLarge(
+            f"far more than the {limits.max_image_pixels} pixels that are decoded; scale it down"
+        ) from error
     except _TooLarge:
         raise
     except UnidentifiedImageError as error:
+        if data.startswith(_STARTS):
+            raise ValueError("broken or truncated picture: its header cannot be read") from error
         raise ValueError(f"no JPEG or PNG: it starts with {data[:8]!r}") from error
     except _BROKEN as error:
         raise ValueError(f"broken or truncated picture: {error}") from error
@@ -65,7 +70,7 @@ def converted(pixels: Pixels, channels: int) -> Pixels:
 
 def _check_size(width: int, height: int, limits: Limits) -> None:
     if width * height > limits.max_image_pixels:
-        raise _TooLarge(f"{width}x{height} pixels; at most {limits.max_image_pixels} pixels are decoded")
+        raise _TooLarge(f"{width}x{height} pixels; at most {limits.max_image_pixels} are decoded, so scale it down")
 
 
 class _TooLarge(ValueError):
