@@ -60,6 +60,12 @@ def test_empty_cells_of_a_whole_view_are_told_as_absent() -> None:
     assert "text.present" not in columns_of(TABLE, ROLES)
 
 
+def test_a_row_without_any_cell_of_the_table_has_no_tabular_view() -> None:
+    rows = pa.table({"age": [1, None, None], "colour": [None, "red", None]})
+    assert columns_of(rows, ROLES)["tabular.present"].tolist() == [True, True, False]
+    assert "tabular.present" not in columns_of(rows.slice(0, 2), ROLES)
+
+
 def test_every_cell_that_is_no_number_rejects_its_row() -> None:
     table = pa.table({"age": ["1", "old", "1_000", "2"], "colour": ["a"] * 4})
     with pytest.raises(InvalidRows, match="column 'age' holds 'old'") as raised:

@@ -12,7 +12,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from quorate.ensemble import Columns
-from quorate.errors import InvalidInput, InvalidRows
+from quorate.errors import InvalidInput, InvalidRows, listed
 from quorate.tables.cells import byte_strings, is_string, numbers, plain
 from quorate.tables.roles import WHOLE_VIEWS, ColumnRole, Roles
 
@@ -24,8 +24,9 @@ def columns_of(table: pa.Table | pa.RecordBatch, roles: Roles) -> Columns:
 
     Numbers are float64 (missing: NaN), everything else object arrays of bytes (missing: empty). A text or picture
     column that is not there is left out; where some of its cells are empty, BOOL `text.present` or `image.present`
-    tells which are not. Raises InvalidInput for a missing table column, and InvalidRows, with all of them, for rows
-    whose cells cannot be read.
+    tells which are not, and `tabular.present` does where rows have no cell of the table's other columns at all.
+    Raises InvalidInput for a missing table column, and InvalidRows, with all of them, for rows whose cells cannot
+    be read.
     """
     found = {entry: column for entry in roles.used if (column := _find(table, entry)) is not None}
     _refuse_gaps(roles, found)
@@ -38,7 +39,7 @@ def columns_of(table: pa.Table | pa.RecordBatch, roles: Roles) -> Columns:
             reasons = {**error.reasons, **reasons}
     if reasons:
         raise InvalidRows(reasons)
-    return columns
+    return columns | _table_presence([columns[entry.name] for entry in found if entry.role not in WHOLE_VIEWS])
 
 
 def pack_images(
@@ -71,11 +72,9 @@ def _refuse_gaps(roles: Roles, found: dict[ColumnRole, Any]) -> None:
     """A view of several columns is there whole or not at all; and some view must be there."""
     missing = [entry.column for entry in roles.used if entry not in found and entry.role not in WHOLE_VIEWS]
     if missing and any(entry.role not in WHOLE_VIEWS for entry in found):
-        raise InvalidInput(
-            f"the table lacks the columns {', '.join(map(repr, missing))}; give them, empty where unknown"
-        )
+        raise InvalidInput(f"the table lacks the columns {listed(map(repr, missing))}; give them, empty where unknown")
     if not found:
-        expected = ", ".join(repr(entry.column) for entry in roles.used)
+        expected = listed(repr(entry.column) for entry in roles.used)
         raise InvalidInput(f"the table has none of the columns that are read: {expected}")
 
 
@@ -87,6 +86,20 @@ def _read(entry: ColumnRole, column: pa.Array) -> Columns:
         return {entry.name: cells}
     present: NDArray[np.bool_] = np.fromiter(map(bool, cells), bool, len(cells))
     return {entry.name: cells} if present.all() else {entry.name: cells, f"{entry.name}.present": present}
+
+
+def _table_presence(cells: list[NDArray[Any]]) -> Columns:
+    if not cells:
+        return {}
+    present = np.logical_or.reduce([_given(column) for column in cells])
+    return {} if present.all() else {"tabular.present": present}
+
+
+def _given(column: NDArray[Any]) -> NDArray[np.bool_]:
+    if column.dtype.kind == "f":
+        given: NDArray[np.bool_] = ~np.isnan(column)
+        return given
+    return np.fromiter(map(bool, column), bool, len(column))
 
 
 def _files(paths: list[str | None], base: str, anywhere: bool) -> tuple[list[bytes], dict[int, str]]:
