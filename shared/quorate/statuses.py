@@ -83,7 +83,7 @@ def error_from_rpc(rpc_error: grpc.RpcError) -> QuorateError:
     if cls is InvalidRows and rows:
         return InvalidRows(rows)
     if cls is None or cls is InvalidRows:
-        cls = _class_of(code, message)
+        cls, message = _class_of(code, message), _in_our_words(message)
     if issubclass(cls, TryAgain):
         return cls(message, retry.retry_delay.ToTimedelta().total_seconds() if retry is not None else None)
     return cls(message)
@@ -93,6 +93,19 @@ def _class_of(code: grpc.StatusCode, message: str) -> type[QuorateError]:
     if code is grpc.StatusCode.RESOURCE_EXHAUSTED and "larger than max" in message:  # gRPC's own size limit
         return TooLarge
     return _CLASSES.get(code, errors.MemberError)
+
+
+def _in_our_words(message: str) -> str:
+    """Say what gRPC itself says, with a remedy; a message that is none of its own stays as it is."""
+    if size := re.search(r"(Sent|Received) message larger than max \((\d+) vs\. (\d+)\)", message):
+        whose = "this side" if size[1] == "Sent" else "the receiver"
+        return f"the message has {size[2]} bytes, and {whose} takes {size[3]} at most; split it, or score it as a file"
+    if message == "Deadline Exceeded":
+        return "there was no answer within the time that the caller gave it; give it more"
+    if message.startswith(("failed to connect", "errors resolving")):
+        why = message.rpartition("last error: ")[2].removeprefix("UNKNOWN: ")
+        return f"nobody answers at that address ({why}); start the server, or correct the address"
+    return message
 
 
 def _details(error: QuorateError) -> Iterator[Message]:

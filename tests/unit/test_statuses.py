@@ -94,6 +94,27 @@ def test_a_foreign_status_maps_by_its_code(
     assert type(error_from_rpc(Ended(code, message))) is expected
 
 
+@pytest.mark.parametrize(
+    ("code", "message", "expected"),
+    [
+        (
+            grpc.StatusCode.RESOURCE_EXHAUSTED,
+            "SERVER: Received message larger than max (9 vs. 4)",
+            "the message has 9 bytes, and the receiver takes 4 at most; split it, or score it as a file",
+        ),
+        (grpc.StatusCode.RESOURCE_EXHAUSTED, "CLIENT: Sent message larger than max (9 vs. 4)", "this side takes 4"),
+        (grpc.StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded", "no answer within the time that the caller gave it"),
+        (
+            grpc.StatusCode.UNAVAILABLE,
+            "failed to connect to all addresses; last error: UNKNOWN: ipv4:127.0.0.1:1: Connection refused",
+            "nobody answers at that address (ipv4:127.0.0.1:1: Connection refused); start the server",
+        ),
+    ],
+)
+def test_what_grpc_says_itself_is_said_with_a_remedy(code: grpc.StatusCode, message: str, expected: str) -> None:
+    assert expected in str(error_from_rpc(Ended(code, message)))
+
+
 def test_details_that_cannot_be_read_leave_the_code_to_speak() -> None:
     ended = Ended(grpc.StatusCode.NOT_FOUND, "gone", ((DETAILS_KEY, b"\xff\xff"),))
     assert type(error_from_rpc(ended)) is errors.NotFound

@@ -19,6 +19,7 @@ from quorate.errors import InvalidInput, NotFound, TooLarge
 from quorate.rpc.quorate.v1 import jobs_pb2 as pb
 from quorate.rpc.quorate.v1 import jobs_pb2_grpc as rpc
 from quorate.settings import Settings
+from quorate.tables import table_format
 from services.coordinator.jobs.servicer import job_files
 from services.coordinator.queue.threads import Threads
 
@@ -39,7 +40,8 @@ class FilesServicer(rpc.FilesServicer):
         first = await anext(aiter(requests), None)
         if first is None or first.WhichOneof("part") != "name":
             raise InvalidInput("an upload's first message holds its name, and those after it its data")
-        url = f"{self._store_url}/{UPLOADS}/{uuid.uuid4().hex}/{safe_name(first.name)}"
+        table_format(name := safe_name(first.name))  # a large file of another kind is refused before it is sent
+        url = f"{self._store_url}/{UPLOADS}/{uuid.uuid4().hex}/{name}"
         upload = await self._threads.run(_Upload, url, self._max_bytes)
         try:
             async for request in requests:

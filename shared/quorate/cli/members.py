@@ -11,7 +11,7 @@ import typer
 
 from quorate.cli.options import Home, Json, names_of, registry, settings_of
 from quorate.cli.output import print_json, print_table
-from quorate.errors import InvalidInput
+from quorate.errors import InvalidInput, TryAgain, Unavailable
 
 if TYPE_CHECKING:
     from quorate.cli.foreign import Given, Metadata
@@ -153,7 +153,10 @@ async def _metadata(endpoint: str, given: Given) -> Metadata:
     from quorate.oip import MemberClient
 
     async with grpc.aio.insecure_channel(endpoint) as channel:
-        said = await MemberClient(channel).metadata(given.model, given.model_version, METADATA_SECONDS)
+        try:
+            said = await MemberClient(channel).metadata(given.model, given.model_version, METADATA_SECONDS)
+        except TryAgain as error:
+            raise Unavailable(f"the server at {endpoint} does not describe {given.model!r}: {error}") from error
     inputs = tuple(Tensor(each.name, each.datatype, tuple(each.shape)) for each in said.inputs)
     outputs = tuple(Tensor(each.name, each.datatype, tuple(each.shape)) for each in said.outputs)
     return Metadata(inputs, outputs, dict(said.properties))
@@ -161,9 +164,12 @@ async def _metadata(endpoint: str, given: Given) -> Metadata:
 
 def _bytes(file: Path) -> bytes:
     try:
-        return file.read_bytes()
+        data = file.read_bytes()
     except OSError as error:
         raise InvalidInput(f"{file} cannot be read: {error.strerror}") from error
+    if not data:
+        raise InvalidInput(f"{file} is empty; export the model anew")
+    return data
 
 
 def _summary(entry: RegisteredMember, addresses: tuple[str, ...]) -> dict[str, Any]:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from quorate.cli.output import console
 
 if TYPE_CHECKING:
+    from rich.progress import Progress
+
     from quorate.client import FitProgress, JobProgress
 
 
@@ -18,7 +20,7 @@ def job_bar() -> Iterator[Callable[[JobProgress], None]]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[speed]}"))
-    with Progress(*columns, TimeRemainingColumn(), console=console(to_stderr=True)) as bar:
+    with _shown(Progress(*columns, TimeRemainingColumn(), console=console(to_stderr=True))) as bar:
         task = bar.add_task("planning", total=None, speed="")
 
         def show(job: JobProgress) -> None:
@@ -35,10 +37,21 @@ def step_bar() -> Iterator[Callable[[str, float], None]]:
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console(to_stderr=True)) as bar:
+    with _shown(Progress(*columns, console=console(to_stderr=True))) as bar:
         task = bar.add_task("waiting for the tuner", total=1.0)
         yield lambda step, done: bar.update(task, description=step or "working", completed=done)
         bar.update(task, description="done", completed=1.0)
+
+
+@contextmanager
+def _shown(bar: Progress) -> Iterator[Progress]:
+    """Show the bar; what fails leaves none behind, so that the error stands alone."""
+    with bar:
+        try:
+            yield bar
+        except BaseException:
+            bar.live.transient = True
+            raise
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from typing import IO, Any
 
 from quorate.cli.extras import missing_modules
 from quorate.errors import QuorateError, Unavailable
+from quorate.fitting.options import parse_fit_options
 from quorate.settings import Settings
 
 
@@ -20,10 +21,12 @@ def fit_here(
 ) -> dict[str, Any]:
     """Train on this machine, into the home's own store and database; return the fit's result.
 
-    Raises QuorateError with the tuner's own last words where it fails, and Unavailable without its packages.
+    Raises QuorateError with the tuner's own last words where it fails, InvalidInput for an option that it does not
+    know, and Unavailable without its packages.
     """
     if missing := [module for extra in ("worker", "fit", "tuner") for module in missing_modules(extra)]:
         raise Unavailable(f"training needs {', '.join(missing)}; pip install 'quorate[tuner]', or leave out --local")
+    parse_fit_options("table", options)
     command = [sys.executable, "-m", "services.tuner", "fit", table, "--out", name, "--events", *flags(options)]
     environment = {**os.environ, "QUORATE_HOME": str(settings.home)}
     with (

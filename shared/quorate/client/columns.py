@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from quorate.errors import InvalidInput
+from quorate.errors import InvalidInput, not_utf8
 from quorate.rpc.quorate.v1 import answers_pb2 as pb
 from quorate.tensors import datatype_of, to_raw
 
@@ -47,7 +47,7 @@ def tensor_of(name: str, array: NDArray[Any]) -> pb.Tensor:
 
 def text_array(text: str | Sequence[str | None]) -> NDArray[Any]:
     """Return the texts as BYTES [N], UTF-8; None is empty, which means missing."""
-    texts = [text] if isinstance(text, str) else list(text)
+    texts = [text] if isinstance(text, str | bytes) else list(text)
     return _bytes_array("text", texts)
 
 
@@ -111,7 +111,10 @@ def _bytes_array(name: str, values: Sequence[Any]) -> NDArray[Any]:
     for row, value in enumerate(values):
         if value is not None and not isinstance(value, str | bytes):
             raise InvalidInput(f"{name} of row {row} is {type(value).__name__}; give text, or None where it is missing")
-        array[row] = value.encode() if isinstance(value, str) else value or b""
+        try:
+            array[row] = value.encode() if isinstance(value, str) else value or b""
+        except UnicodeEncodeError as error:
+            raise InvalidInput(f"{name} of row {row} is {not_utf8(error)}") from error
     return array
 
 

@@ -37,5 +37,7 @@ def _sentence(detail: ErrorDetails, fields: Mapping[str, Sequence[str]]) -> str:
         return f"{path} is not a field; known here: {', '.join(fields.get(section, ()))}"
     if detail["type"] == "missing":
         return f"{path} is missing"
+    if detail["type"] == "too_short":
+        return f"{path} is empty; give at least {detail['ctx']['min_length']}"
     message = detail["msg"].removeprefix("Value error, ").removeprefix("Input ")
     return f"{path} is {shown(detail['input'])}: {message}"

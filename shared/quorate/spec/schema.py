@@ -84,8 +84,8 @@ def parse_spec(text: str) -> EnsembleSpec:
     """
     data = _load(text)
     if not isinstance(data, dict):
-        known = ", ".join(_FIELDS[""])
-        raise InvalidSpec(f"the specification is {type(data).__name__}, not a mapping; give the fields {known}")
+        found = "empty" if data is None else f"a {type(data).__name__}, not a mapping"
+        raise InvalidSpec(f"the specification is {found}; give the fields {', '.join(_FIELDS[''])}")
     try:
         return EnsembleSpec.model_validate(data)
     except ValidationError as error:
@@ -97,6 +97,9 @@ def _load(text: str) -> Any:
         raise InvalidSpec(f"the specification is {len(text)} characters long; at most {MAX_SPEC_BYTES} bytes are read")
     try:
         return yaml.load(text, Loader=_UniqueKeyLoader)  # noqa: S506 - a SafeLoader
+    except yaml.MarkedYAMLError as error:
+        where = f" on line {error.problem_mark.line + 1}" if error.problem_mark is not None else ""
+        raise InvalidSpec(f"the specification is no YAML: {error.problem}{where}") from error
     except yaml.YAMLError as error:
         raise InvalidSpec(f"the specification is no YAML: {error}") from error
     except (RecursionError, ValueError) as error:

@@ -69,8 +69,19 @@ def test_any_option_of_a_fit_can_be_given() -> None:
 
 
 def test_local_training_that_fails_says_what_the_tuner_said(folder: Path) -> None:
-    with pytest.raises(QuorateError, match=r"option 'folds' is '99'"):
-        fit_here(str(folder / "pets.csv"), "pets", {"label": "species", "folds": 99}, Settings(home=folder), print)
+    with pytest.raises(QuorateError, match=r"there is no column 'specie' \(did you mean 'species'\?\)"):
+        fit_here(str(folder / "pets.csv"), "pets", {"label": "specie"}, Settings(home=folder), print)
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [({"folds": 99}, "option 'folds' is 99"), ({"epoch": 3}, "option 'epoch' is not known; the options are label,")],
+)
+def test_an_option_that_no_fit_has_is_refused_before_the_tuner_starts(
+    folder: Path, option: dict[str, int], message: str
+) -> None:
+    with pytest.raises(InvalidInput, match=message):
+        fit_here(str(folder / "pets.csv"), "pets", {"label": "species", **option}, Settings(home=folder), print)
 
 
 def test_a_fit_is_shown_as_its_members_and_their_ensemble(capsys: pytest.CaptureFixture[str]) -> None:

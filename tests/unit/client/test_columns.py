@@ -77,6 +77,7 @@ def test_numpy_columns_of_any_number_travel_as_fp64() -> None:
         ({"columns": {"text": "a"}}, "give it as text="),
         ({"columns": {"n": {"a": 1}}}, "column 'n' holds dict"),
         ({"text": [1]}, "text of row 0 is int"),
+        ({"text": "a\udcff"}, r"text of row 0 is no text that UTF-8 can hold: '\\udcff' at position 1"),
         ({"image": 3.5}, "image is float; give a path"),
         ({"image": np.zeros((8, 8))}, "image is float64 of 2 axes; pixels are uint8"),
     ],
