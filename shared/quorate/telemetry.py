@@ -32,6 +32,8 @@ def configure_logging(settings: Settings, process: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(settings.log_level.upper())
+    # Each process migrates at start, and Alembic names all of its plugins every time.
+    logging.getLogger("alembic.runtime").setLevel(max(root.level, logging.WARNING))
 
 
 def _rendered(settings: Settings) -> list[Any]:
