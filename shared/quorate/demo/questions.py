@@ -67,6 +67,7 @@ class Asker:
             grpc.channel_ready_future(channel).result(timeout=10)
             started = time.perf_counter()
             response = stub.ModelInfer(request, timeout=10)
+            latency_seconds = time.perf_counter() - started
         told = response.parameters
         return Reply(
             way="raw OIP",
@@ -74,7 +75,7 @@ class Asker:
             answered=_names(told["quorate.answered"].string_param),
             missing=_names(told["quorate.missing"].string_param),
             failed=_names(told["quorate.failed"].string_param),
-            latency_ms=(time.perf_counter() - started) * 1e3,
+            latency_ms=latency_seconds * 1e3,
             expected_accuracy=_accuracy(json.loads(told["quorate.expected_quality"].string_param or "{}")),
         )
 
@@ -92,7 +93,7 @@ class Asker:
     def with_worker_killed(self, member: str) -> Reply:
         """With every view, and one member's worker just killed."""
         kill_worker(self.home, member)
-        return _reply("image worker killed", self._predict())
+        return _reply("worker killed", self._predict())
 
     def _predict(self, **changes: Any) -> Prediction:
         return self.client.predict(self.ensemble, version=self.version, timeout=10, **(self._views() | changes))

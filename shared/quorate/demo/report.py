@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -57,10 +58,15 @@ class DemoReport:
             f"{job.lost} lost, {job.duplicated} duplicated, {job.rejected} rejected, accuracy {job.accuracy:.3f} "
             "(shifted and noisy).",
             highlight=False,
+            soft_wrap=True,
         )
 
     def _quality_table(self) -> Table:
-        table = Table(title=f"{self.name}:{self.version} on {self.test_rows} untouched rows", title_justify="left")
+        table = Table(
+            title=f"{self.name}:{self.version} on {self.test_rows} untouched rows",
+            title_justify="left",
+            box=box.SIMPLE_HEAD,
+        )
         for heading in ("", "view"):
             table.add_column(heading)
         for heading in ("accuracy", "log loss"):
@@ -71,10 +77,11 @@ class DemoReport:
         return table
 
     def _answers_table(self) -> Table:
-        table = Table(title=f"One digit, a {self.digit}, asked by each way in", title_justify="left")
+        title = f"One digit, a {self.digit}, asked by each way in (expected: that quorum's accuracy)"
+        table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
         for heading in ("way in", "answer", "answered", "missing", "failed"):
-            table.add_column(heading)
-        table.add_column("expected accuracy", justify="right")
+            table.add_column(heading, no_wrap=True)
+        table.add_column("expected", justify="right")
         table.add_column("ms", justify="right")
         for reply in self.answers:
             expected = "" if reply.expected_accuracy is None else f"{reply.expected_accuracy:.3f}"
