@@ -77,11 +77,11 @@ class DemoReport:
         return table
 
     def _answers_table(self) -> Table:
-        title = f"One digit, a {self.digit}, asked by each way in (expected: that quorum's accuracy)"
+        title = f"One digit, a {self.digit}, asked by each way in (acc.: what that quorum is expected to reach)"
         table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
         for heading in ("way in", "answer", "answered", "missing", "failed"):
             table.add_column(heading, no_wrap=True)
-        table.add_column("expected", justify="right")
+        table.add_column("acc.", justify="right")
         table.add_column("ms", justify="right")
         for reply in self.answers:
             expected = "" if reply.expected_accuracy is None else f"{reply.expected_accuracy:.3f}"
