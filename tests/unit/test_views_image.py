@@ -2,8 +2,6 @@
 
 import io
 import json
-import struct
-import zlib
 from typing import Any
 
 import numpy as np
@@ -15,6 +13,7 @@ from PIL import Image
 
 from quorate.errors import InvalidInput, InvalidRows, InvalidSpec
 from quorate.views import Limits, Preprocessor, fit_preprocessor, load_preprocessor
+from tests.support.hostile import bomb
 
 RNG = np.random.default_rng(0)
 
@@ -38,18 +37,6 @@ def loaded(limits: Limits | None = None, **parameters: Any) -> Preprocessor:
 
 def pixels_of(preprocessor: Preprocessor, column: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     return preprocessor.transform({"image": column})["pixels"]
-
-
-def bomb(width: int, height: int) -> bytes:
-    """A PNG of some bytes that states a huge picture."""
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    return (
-        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0" * 99)) + chunk(b"IEND", b"")
-    )
 
 
 @settings(deadline=None)
