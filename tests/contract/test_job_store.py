@@ -227,3 +227,14 @@ def test_versions_of_unfinished_jobs_are_pinned(store: JobStore) -> None:
     assert store.pinned() == {("pets", 1)}
     store.cancel(job.id)
     assert store.pinned() == frozenset()
+
+
+def test_a_job_says_what_it_waits_for_until_the_chunk_is_done(store: JobStore) -> None:
+    job = a_planned_job(store, 1)
+    [chunk] = store.claim_chunks(1, LONG)
+    assert store.progress(job.id).waiting_for == ""
+    store.release_chunk(job.id, chunk.index, chunk.token, "member text is away")
+    assert store.progress(job.id).waiting_for == "member text is away"
+    [again] = store.claim_chunks(1, LONG)
+    store.complete_chunk(job.id, again.index, again.token, WINNER, 9, 1, degraded=False)
+    assert store.progress(job.id).waiting_for == ""

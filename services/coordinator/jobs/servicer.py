@@ -105,7 +105,7 @@ def job_message(progress: JobProgress) -> pb.Job:
         ensemble=job.ensemble,
         version=job.version,
         state=job.state,
-        error=job.error,
+        error=job.error or progress.waiting_for,
         rows=job.rows,
         rows_done=progress.rows_done,
         rows_rejected=progress.rows_rejected,

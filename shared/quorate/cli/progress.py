@@ -22,8 +22,12 @@ def job_bar() -> Iterator[Callable[[JobProgress], None]]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[speed]}"))
     with _shown(Progress(*columns, TimeRemainingColumn(), console=console(to_stderr=True))) as bar:
         task = bar.add_task("planning", total=None, speed="")
+        waits: set[str] = set()
 
         def show(job: JobProgress) -> None:
+            if job.error and not job.ended and job.error not in waits:
+                waits.add(job.error)
+                bar.console.print(f"the job waits: {job.error}", markup=False)
             rejected = f", {job.rows_rejected} rejected" if job.rows_rejected else ""
             speed = f"{job.rows_per_second:,.0f} rows/s{rejected}"
             bar.update(task, description=job.state, total=job.rows or None, completed=job.rows_done, speed=speed)

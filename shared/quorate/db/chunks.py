@@ -142,3 +142,9 @@ def chunk_counts(connection: Connection, job_id: str, at: Any) -> Mapping[str, A
         count(Chunk.degraded).label("chunks_degraded"),
     ).where(Chunk.job_id == job_id)
     return {name: int(value) for name, value in connection.execute(sums).mappings().one().items()}
+
+
+def chunk_trouble(connection: Connection, job_id: str) -> str:
+    """Why some unfinished chunk of the job was last put back; empty where none was."""
+    unfinished = (Chunk.job_id == job_id, Chunk.state.in_((QUEUED, RUNNING)), Chunk.error != "")
+    return connection.scalar(select(Chunk.error).where(*unfinished).limit(1)) or ""

@@ -112,7 +112,10 @@ class StoredChunk:
 
 @dataclass(frozen=True)
 class JobProgress:
-    """How far a job is. `rows_done` counts the finished rows of running chunks too, as last heard."""
+    """How far a job is. `rows_done` counts the finished rows of running chunks too, as last heard.
+
+    `waiting_for` is why an unfinished chunk was last put back: empty where all goes well.
+    """
 
     job: StoredJob
     rows_done: int
@@ -120,6 +123,7 @@ class JobProgress:
     chunks_done: int
     chunks_in_flight: int
     chunks_degraded: int
+    waiting_for: str = ""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
 
-from quorate.db.chunks import ChunkStore, chunk_counts, take_down_chunks
+from quorate.db.chunks import ChunkStore, chunk_counts, chunk_trouble, take_down_chunks
 from quorate.db.claims import claim, count_free, insert_new, is_held, lease_end
 from quorate.db.job_records import (
     CANCELLED,
@@ -119,7 +119,8 @@ class JobStore(ChunkStore):
     def progress(self, job_id: str) -> JobProgress:
         """The job and the sums over its chunks, of one moment; NotFound where there is none."""
         with self._database.read() as connection:
-            return JobProgress(_get(connection, job_id), **chunk_counts(connection, job_id, now()))
+            counts = chunk_counts(connection, job_id, now())
+            return JobProgress(_get(connection, job_id), **counts, waiting_for=chunk_trouble(connection, job_id))
 
     def due(self) -> JobsDue:
         """What could be claimed at this moment; the reconciler rings when it is not nothing."""
