@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PROTOS := $(shell find proto -name '*.proto')
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down test check bench proto clean
+.PHONY: help demo up down test package-test check bench proto clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /|/' | column -t -s '|'
@@ -29,6 +29,9 @@ down: $(VENV)/.installed ## Stop a platform that was started detached
 
 test: $(VENV)/.installed ## Run the tests with their coverage
 	@$(BIN)/python -m pytest --cov --cov-report=term:skip-covered --cov-fail-under=85 $(ARGS)
+
+package-test: $(VENV)/.installed ## Install each service's extra alone, and import the service there
+	@$(BIN)/python -m pytest -m packaging $(ARGS)
 
 check: $(VENV)/.installed ## Lint, type-check, and hold the architecture's arrows
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
