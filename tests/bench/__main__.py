@@ -18,6 +18,7 @@ from pathlib import Path
 from statistics import median
 
 import pyarrow.parquet as pq
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -79,6 +80,18 @@ def queued(bench: Bench, request: Path, seconds: float) -> list[dict[str, object
     ]
 
 
+def costs(bench: Bench, requests: dict[str, Path], seconds: float) -> list[dict[str, object]]:
+    """CPU milliseconds that one request costs each process, at 32 callers: where the throughput goes."""
+    spent: dict[str, Figures] = {}
+    for lane, request in requests.items():
+        before = bench.cpu_seconds()
+        answered = load(lane, bench.client.gateway, request, CONCURRENCIES[-1], seconds)["answered"]
+        spent[lane] = {name: (after - before[name]) * 1e3 / answered for name, after in bench.cpu_seconds().items()}
+    return [
+        {"process": name} | {lane: each[name] for lane, each in spent.items()} for name in next(iter(spent.values()))
+    ]
+
+
 def job_against_loop(bench: Bench, folder: Path, rows: int, rounds: int) -> dict[str, float]:
     """Score one file by a job and by plain loops, in turn; medians of rows/s, and what the job lost or doubled."""
     source = folder / "rows.parquet"
@@ -113,7 +126,8 @@ def job_against_loop(bench: Bench, folder: Path, rows: int, rounds: int) -> dict
 
 
 def show(console: Console, title: str, rows: list[dict[str, object]]) -> None:
-    table = Table(*rows[0], title=title, title_justify="left")
+    headings = (name.replace("_", " ") for name in rows[0])
+    table = Table(*headings, title=title, title_justify="left", box=box.SIMPLE_HEAD)
     for row in rows:
         table.add_row(*(f"{value:,.2f}" if isinstance(value, float) else str(value) for value in row.values()))
     console.print(table)
@@ -135,6 +149,7 @@ def main() -> None:
         figures = {
             "interactive": interactive(bench, infer, a.rounds, a.seconds),
             "queue": queued(bench, submit, a.seconds),
+            "CPU ms a request at 32 callers": costs(bench, {"infer": infer, "queue": submit}, a.seconds),
             "job": [job_against_loop(bench, folder, a.rows, a.rounds)],
             "memory": [{"process": name, "resident_mib": mib} for name, mib in bench.memory().items()],
         }

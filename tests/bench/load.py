@@ -2,7 +2,7 @@
 
 `infer` sends one prepared ModelInferRequest as bytes and reads none of the reply, so that what is measured is the
 server; `queue` sends a SubmitRequest, then awaits its answer. Prints one JSON object: p50 and p99 in milliseconds,
-requests a second, and how many failed.
+requests a second, and how many were answered (warm-up included) and failed.
 """
 
 from __future__ import annotations
@@ -52,12 +52,12 @@ async def measure(lane: str, address: str, request: bytes, concurrency: int, sec
     channels = [grpc.aio.insecure_channel(address, own) for _ in range(min(concurrency, 4))]
     calls = [LANES[lane](channel) for channel in channels]
     latencies: list[float] = []
-    failures = 0
+    answered = failures = 0
     begin = time.perf_counter() + seconds / 5
     end = begin + seconds
 
     async def caller(index: int) -> None:
-        nonlocal failures
+        nonlocal answered, failures
         call = calls[index % len(calls)]
         while (started := time.perf_counter()) < end:
             try:
@@ -65,6 +65,7 @@ async def measure(lane: str, address: str, request: bytes, concurrency: int, sec
             except grpc.aio.AioRpcError:
                 failures += 1
                 continue
+            answered += 1
             if started >= begin:
                 latencies.append(time.perf_counter() - started)
 
@@ -75,6 +76,7 @@ async def measure(lane: str, address: str, request: bytes, concurrency: int, sec
         "p50_ms": float(p50),
         "p99_ms": float(p99),
         "requests_per_second": len(latencies) / seconds,
+        "answered": answered,
         "failed": failures,
     }
 

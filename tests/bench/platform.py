@@ -46,15 +46,18 @@ class Bench:
         return folder
 
     def memory(self) -> dict[str, float]:
-        """Resident MiB of every process of the platform, its children included."""
+        """Resident MiB of every process of the platform."""
+        return {name: process.memory_info().rss / 2**20 for name, process in self.processes().items()}
+
+    def cpu_seconds(self) -> dict[str, float]:
+        """CPU time that every process of the platform has used since it started."""
+        times = {name: process.cpu_times() for name, process in self.processes().items()}
+        return {name: used.user + used.system for name, used in times.items()}
+
+    def processes(self) -> dict[str, psutil.Process]:
         state = self.state
         named = {"supervisor": state.pid} | {process.name: process.pid for process in state.processes if process.pid}
-        return {name: _resident(pid, children=name != "supervisor") / 2**20 for name, pid in named.items()}
-
-
-def _resident(pid: int, children: bool) -> int:
-    process = psutil.Process(pid)
-    return sum(each.memory_info().rss for each in [process, *(process.children(recursive=True) if children else [])])
+        return {name: psutil.Process(pid) for name, pid in named.items()}
 
 
 @contextmanager
