@@ -80,16 +80,23 @@ def queued(bench: Bench, request: Path, seconds: float) -> list[dict[str, object
     ]
 
 
-def costs(bench: Bench, requests: dict[str, Path], seconds: float) -> list[dict[str, object]]:
+def costs(bench: Bench, infer: Path, submit: Path, seconds: float) -> list[dict[str, object]]:
     """CPU milliseconds that one request costs each process, at 32 callers: where the throughput goes."""
-    spent: dict[str, Figures] = {}
-    for lane, request in requests.items():
-        before = bench.cpu_seconds()
-        answered = load(lane, bench.client.gateway, request, CONCURRENCIES[-1], seconds)["answered"]
-        spent[lane] = {name: (after - before[name]) * 1e3 / answered for name, after in bench.cpu_seconds().items()}
-    return [
-        {"process": name} | {lane: each[name] for lane, each in spent.items()} for name in next(iter(spent.values()))
-    ]
+    with baseline(bench) as bare:
+        gateway = bench.client.gateway
+        lanes = {
+            "gateway": ("infer", gateway, infer),
+            "bare": ("infer", bare, infer),
+            "queue": ("queue", gateway, submit),
+        }
+        spent: dict[str, Figures] = {}
+        for name, lane in lanes.items():
+            before = bench.cpu_seconds()
+            answered = load(*lane, CONCURRENCIES[-1], seconds)["answered"]
+            spent[name] = {
+                process: (now - before[process]) * 1e3 / answered for process, now in bench.cpu_seconds().items()
+            }
+    return [{"process": name} | {lane: each[name] for lane, each in spent.items()} for name in bench.processes()]
 
 
 def job_against_loop(bench: Bench, folder: Path, rows: int, rounds: int) -> dict[str, float]:
@@ -149,7 +156,7 @@ def main() -> None:
         figures = {
             "interactive": interactive(bench, infer, a.rounds, a.seconds),
             "queue": queued(bench, submit, a.seconds),
-            "CPU ms a request at 32 callers": costs(bench, {"infer": infer, "queue": submit}, a.seconds),
+            "CPU ms a request at 32 callers": costs(bench, infer, submit, a.seconds),
             "job": [job_against_loop(bench, folder, a.rows, a.rounds)],
             "memory": [{"process": name, "resident_mib": mib} for name, mib in bench.memory().items()],
         }
