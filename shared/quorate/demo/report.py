@@ -52,6 +52,7 @@ class DemoReport:
 
     def show(self, console: Console) -> None:
         console.print(self._quality_table(), self._answers_table(), sep="\n")
+        self._show_misreadings(console)
         job = self.job
         console.print(
             f"Scored {job.rows:,} rows through the queue in {job.seconds:.1f} s ({job.rows_per_second:,.0f} rows/s): "
@@ -60,6 +61,15 @@ class DemoReport:
             highlight=False,
             soft_wrap=True,
         )
+
+    def _show_misreadings(self, console: Console) -> None:
+        for reply in self.answers:
+            if reply.label != self.digit and reply.expected_accuracy is not None:
+                line = (
+                    f"{reply.way}: this {self.digit} reads as {reply.label} to those who were left, "
+                    f"who are right {reply.expected_accuracy:.0%} of the time, as their answer says."
+                )
+                console.print(line, highlight=False, soft_wrap=True)
 
     def _quality_table(self) -> Table:
         table = Table(
@@ -77,7 +87,7 @@ class DemoReport:
         return table
 
     def _answers_table(self) -> Table:
-        title = f"One digit, a {self.digit}, asked by each way in (acc.: what that quorum is expected to reach)"
+        title = f"One digit, a {self.digit}, by each way in (acc.: what that quorum is expected to reach)"
         table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
         for heading in ("way in", "answer", "answered", "missing", "failed"):
             table.add_column(heading, no_wrap=True)
