@@ -175,3 +175,12 @@ def test_targets_are_finite_numbers() -> None:
         targets_of(pa.table({"y": [1.0, float("inf")]}), "y")
     with pytest.raises(InvalidInput, match="nothing to predict"):
         targets_of(pa.table({"y": [1.0, 1.0]}), "y")
+
+
+def test_empty_cells_of_a_csv_are_missing_and_neither_a_category_nor_a_path() -> None:
+    table = pa.table({"city": ["Rome", "", "Paris", ""], "photo": ["a.jpg", "", "b.jpg", "c.jpg"], "note": [""] * 4})
+    assert infer_roles(table, "").rows() == [
+        ("city", "categorical", "2 categories"),
+        ("photo", "image", "paths of pictures"),
+        ("note", "ignored", "every cell is missing"),
+    ]

@@ -68,6 +68,8 @@ def _given(asked: Mapping[str, Sequence[str]], there: Sequence[str]) -> dict[str
 
 def _guess(column: pa.Array) -> Guess:
     known = column.drop_null()
+    if is_string(known.type):
+        known = known.filter(pc.not_equal(known, ""))
     if not len(known):
         return IGNORED, "every cell is missing"
     if is_bytes(known.type):
