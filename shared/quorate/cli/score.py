@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,6 +13,8 @@ from quorate.cli.progress import job_bar
 
 if TYPE_CHECKING:
     from quorate.client import ScoreResult
+
+SHOWN_REJECTS = 3
 
 
 def score(
@@ -68,4 +70,14 @@ def _show(result: ScoreResult, out: Path | None) -> None:
     )
     print(f"in {out if out is not None else job.output_url}")
     if job.rows_rejected:
+        for reject in _first_rejects(result):
+            say(f"row {reject['row']}: {reject['reason']}")
         say("see rejects.parquet for each rejected row's number and reason")
+
+
+def _first_rejects(result: ScoreResult) -> list[dict[str, Any]]:
+    """The first rows of the rejects, where they were downloaded."""
+    from pyarrow import parquet
+
+    paths = [path for path in result.files if path.name == "rejects.parquet"]
+    return [reject for path in paths for reject in parquet.read_table(path).slice(0, SHOWN_REJECTS).to_pylist()]

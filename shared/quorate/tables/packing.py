@@ -110,7 +110,7 @@ def _files(paths: list[str | None], base: str, anywhere: bool) -> tuple[list[byt
             cells.append(_file(fs, root, path, anywhere) if path else b"")
         except (OSError, ValueError) as error:
             cells.append(b"")
-            rejected[row] = f"picture {path!r} cannot be read: {error}"
+            rejected[row] = f"picture {path!r} cannot be read: {getattr(error, 'strerror', None) or error}"
     return cells, rejected
 
 
