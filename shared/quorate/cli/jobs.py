@@ -32,8 +32,11 @@ def list_jobs(gateway: Gateway = "", home: Home = None, as_json: Json = False) -
     if as_json:
         print_json(found)
         return
-    rows = [(job.id, f"{job.ensemble}:{job.version}", job.state, job.rows_done, job.rows, job.error) for job in found]
-    print_table(("job", "ensemble", "state", "done", "rows", "error"), rows)
+    rows = [(job.id, f"{job.ensemble}:{job.version}", job.state, job.rows_done, job.rows) for job in found]
+    print_table(("job", "ensemble", "state", "done", "rows"), rows)
+    for job in found:
+        if job.error:
+            print(f"{job.id}: {job.error}")
 
 
 @app.command()

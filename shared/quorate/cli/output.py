@@ -24,7 +24,7 @@ def print_json(value: Any) -> None:
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str = "") -> None:
-    """Print rows; numbers are aligned to the right."""
+    """Print rows; numbers are aligned to the right, and the first column, which names the row, stays in one piece."""
     from rich import box
     from rich.markup import escape
     from rich.table import Table
@@ -33,7 +33,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title:
     table = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD)
     for index, column in enumerate(columns):
         numeric = bool(listed) and all(isinstance(row[index], int | float) for row in listed)
-        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+        table.add_column(column, justify="right" if numeric else "left", overflow="fold", no_wrap=index == 0)
     for row in listed:
         table.add_row(*(escape(_cell(value)) for value in row))
     console().print(table)

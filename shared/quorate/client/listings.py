@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -115,7 +116,7 @@ def job_progress(job: jobs_pb2.Job) -> JobProgress:
         ensemble=job.ensemble,
         version=job.version,
         state=job.state,
-        error=job.error,
+        error=_by_name(job.error),
         rows=job.rows,
         rows_done=job.rows_done,
         rows_rejected=job.rows_rejected,
@@ -132,4 +133,9 @@ def job_progress(job: jobs_pb2.Job) -> JobProgress:
 
 def fit_progress(fit: registry_pb2.Fit) -> FitProgress:
     result = json.loads(fit.result_json) if fit.result_json else None
-    return FitProgress(fit.fit_id, fit.kind, fit.name, fit.state, fit.error, fit.step, fit.progress, result)
+    return FitProgress(fit.fit_id, fit.kind, fit.name, fit.state, _by_name(fit.error), fit.step, fit.progress, result)
+
+
+def _by_name(message: str) -> str:
+    """Call an uploaded file by the name that it was sent under, not by where the platform put it."""
+    return re.sub(r"[a-z0-9]+://\S*/uploads/[0-9a-f]{32}/", "", message)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from os import PathLike
@@ -67,14 +66,9 @@ def check_uploaded(source: Path, reply: jobs_pb2.UploadReply) -> None:
 def check_ended(what: str, ended: JobProgress | FitProgress) -> None:
     """Raise the platform's own words where a job or fit did not come to its end: Conflict where it was cancelled."""
     if ended.state == "failed":
-        raise QuorateError(f"{what} {ended.id} failed: {_by_name(ended.error)}")
+        raise QuorateError(f"{what} {ended.id} failed: {ended.error}")
     if ended.state == "cancelled":
         raise Conflict(f"{what} {ended.id} was cancelled")
-
-
-def _by_name(message: str) -> str:
-    """Call an uploaded file by the name that it was sent under, not by where the platform put it."""
-    return re.sub(r"[a-z0-9]+://\S*/uploads/[0-9a-f]{32}/", "", message)
 
 
 def local_name(url: str) -> str:
