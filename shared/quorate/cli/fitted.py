@@ -23,7 +23,10 @@ def print_fit(result: Mapping[str, Any]) -> None:
     counts = result.get("rows") or {}
     if counts:
         print(", ".join(f"{count} {part} rows" for part, count in counts.items()))
-    print(f"registered {result['ensemble']} version {result['version']}")
+    name, version = result["ensemble"], result["version"]
+    print(f"registered {name} version {version}")
+    if version > 1:
+        print(f"to have it answer: quorate ensembles alias {name} live {version}")
 
 
 def print_roles(rows: Sequence[tuple[str, str, str]]) -> None:

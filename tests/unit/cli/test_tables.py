@@ -96,4 +96,5 @@ def test_a_fit_is_shown_as_its_members_and_their_ensemble(capsys: pytest.Capture
     print_fit(result)
     shown = capsys.readouterr().out
     assert "0.9500" in shown
-    assert "80 train rows, 20 test rows\nregistered pets version 2" in shown
+    assert "80 train rows, 20 test rows\nregistered pets version 2\n" in shown
+    assert "quorate ensembles alias pets live 2" in shown
