@@ -104,13 +104,13 @@ def _show(answer: Prediction) -> None:
             each.member,
             each.version,
             each.status.value,
-            each.latency_seconds * 1e3,
-            said.get(each.member, ""),
+            round(each.latency_seconds * 1e3),
             each.reason,
+            *([said.get(each.member, "")] if said else []),
         )
         for each in answer.members
     ]
-    print_table(("member", "version", "status", "ms", "said", "reason"), rows)
+    print_table(("member", "version", "status", "ms", "reason", *(["said"] if said else [])), rows)
     if (quality := answer.expected_quality) is not None:
         print(
             f"expected {quality.metric} of this quorum: {quality.value:.3f} "
