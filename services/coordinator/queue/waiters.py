@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Collection, Iterable
+from contextlib import suppress
 from typing import Generic, TypeVar
 
 import structlog
@@ -74,11 +75,14 @@ class Waiters(Generic[T]):
 
     async def run(self) -> None:
         """Look up what is hinted at, and everything every few seconds, until cancelled."""
+        clock = asyncio.get_running_loop().time
+        reread_at = clock() + REREAD_SECONDS
         while True:
-            try:
-                await asyncio.wait_for(self._wanted.wait(), REREAD_SECONDS)
-            except TimeoutError:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._wanted.wait(), max(0.0, reread_at - clock()))
+            if clock() >= reread_at:  # by the clock alone: hints that never pause must not put it off
                 self._look_up |= self._waiting.keys()
+                reread_at = clock() + REREAD_SECONDS
             self._wanted.clear()
             ids, self._look_up = self._look_up, set()
             if ids:

@@ -93,3 +93,23 @@ async def test_who_stops_waiting_is_forgotten_and_a_drain_sends_the_others_home(
             await task
         await asyncio.sleep(0)
         assert table.looks[-1] == {"b"}
+
+
+async def test_hints_for_others_that_never_pause_do_not_put_off_who_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "REREAD_SECONDS", 0.1)
+    table = Table()
+    async with waiting(table) as waiters:
+        waiters.note_begun(["quiet"])
+        tasks = [asyncio.create_task(waiters.wait(key)) for key in ("quiet", "hinted")]
+        await asyncio.sleep(0)
+        table.ended["quiet"] = "done"
+
+        async def chatter() -> None:
+            while True:
+                waiters.hint(["hinted"])
+                await asyncio.sleep(0.01)
+
+        tasks.append(asyncio.create_task(chatter()))
+        assert await asyncio.wait_for(tasks[0], 5) == "done"
+        for task in tasks:
+            task.cancel()
