@@ -238,3 +238,22 @@ def test_a_job_says_what_it_waits_for_until_the_chunk_is_done(store: JobStore) -
     [again] = store.claim_chunks(1, LONG)
     store.complete_chunk(job.id, again.index, again.token, WINNER, 9, 1, degraded=False)
     assert store.progress(job.id).waiting_for == ""
+
+
+def test_a_chunk_fails_its_job_only_while_it_is_held(store: JobStore) -> None:
+    job = a_planned_job(store, 2)
+    (zombie,) = store.claim_chunks(1, OVER)
+    (again,) = store.claim_chunks(1, LONG)
+    assert again.index == zombie.index
+    assert not store.fail_by_chunk(job.id, zombie.index, zombie.token, "late")
+    assert store.get(job.id).state == "running"
+    assert store.fail_by_chunk(job.id, again.index, again.token, "no table")
+    assert not store.fail_by_chunk(job.id, again.index, again.token, "twice")
+    assert (store.get(job.id).state, store.get(job.id).error) == ("failed", "no table")
+    assert {chunk.state for chunk in store.chunks(job.id)} == {"failed"}
+
+
+def test_an_error_is_kept_whatever_characters_it_holds(store: JobStore) -> None:
+    job = a_planned_job(store, 1)
+    assert store.fail(job.id, "column a\x00b\udcff")
+    assert store.get(job.id).error == "column a\ufffdb?"

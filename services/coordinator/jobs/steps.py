@@ -94,10 +94,10 @@ class JobSteps:
             await self._last_word(self._store.release, job.id, job.token, "the pool stopped")
             raise
         except (InvalidInput, NotFound) as error:
-            await self._fail(job, error, job.token)
+            await self._fail(job, error)
         except Exception as error:
             if job.attempts >= MOST_ATTEMPTS:
-                await self._fail(job, error, job.token)
+                await self._fail(job, error)
                 return
             log.warning("a job's step failed; trying again", job=job.id, error=_told(error))
             await self._context.sql.run(self._store.release, job.id, job.token, _told(error), _delay(job.attempts))
@@ -112,20 +112,28 @@ class JobSteps:
             await self._last_word(self._store.release_chunk, *held, "the pool stopped")
             raise
         except (InvalidInput, NotFound) as error:
-            await self._fail(chunk.job, error)
+            await self._fail_by_chunk(chunk, error)
         except Exception as error:
             surprise = not isinstance(error, (MembersMissing, TryAgain))
             if surprise and chunk.attempts >= MOST_ATTEMPTS:
-                await self._fail(chunk.job, error)
+                await self._fail_by_chunk(chunk, error)
                 return
             log.warning("a chunk waits", job=chunk.job_id, chunk=chunk.index, error=_told(error))
             delay = _delay(chunk.attempts)
             await self._context.sql.run(self._store.release_chunk, *held, _told(error), delay)
 
-    async def _fail(self, job: StoredJob, error: Exception, token: int | None = None) -> None:
-        if await self._context.sql.run(self._store.fail, job.id, _told(error), token):
-            log.warning("a job failed", job=job.id, error=_told(error))
-            await self._context.files.run(remove_leftovers, JobFolder(job.output_url))
+    async def _fail(self, job: StoredJob, error: Exception) -> None:
+        if await self._context.sql.run(self._store.fail, job.id, _told(error), job.token):
+            await self._clean_up(job, error)
+
+    async def _fail_by_chunk(self, chunk: ClaimedChunk, error: Exception) -> None:
+        held = (chunk.job_id, chunk.index, chunk.token)
+        if await self._context.sql.run(self._store.fail_by_chunk, *held, _told(error)):
+            await self._clean_up(chunk.job, error)
+
+    async def _clean_up(self, job: StoredJob, error: Exception) -> None:
+        log.warning("a job failed", job=job.id, error=_told(error))
+        await self._context.files.run(remove_leftovers, JobFolder(job.output_url))
 
     async def _last_word(self, release: Callable[..., bool], *arguments: Any) -> None:
         """Give claimed work back while this task is being cancelled, so that another process takes it at once."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, case, func, select, update
 
-from quorate.db.claims import claim, is_held, lease_end
+from quorate.db.claims import Condition, claim, is_held, lease_end
 from quorate.db.database import Database
 from quorate.db.job_records import (
     CHUNK_COLUMNS,
@@ -112,8 +112,13 @@ class ChunkStore:
             return tuple(StoredChunk(**row) for row in connection.execute(wanted).mappings())
 
     def _update_held(self, connection: Connection, job_id: str, index: int, token: int, **values: Any) -> bool:
-        held = (Chunk.job_id == job_id, Chunk.index == index, is_held(Chunk, RUNNING, token))
+        held = held_chunk(job_id, index, token)
         return connection.execute(update(Chunk).where(*held).values(**values)).rowcount == 1
+
+
+def held_chunk(job_id: str, index: int, token: int) -> tuple[Condition, ...]:
+    """What singles out the chunk as long as the claim with this token is its last."""
+    return (Chunk.job_id == job_id, Chunk.index == index, is_held(Chunk, RUNNING, token))
 
 
 def _has_unfinished(connection: Connection, job_id: str) -> bool:

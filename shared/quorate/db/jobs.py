@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
 
-from quorate.db.chunks import ChunkStore, chunk_counts, chunk_trouble, take_down_chunks
+from quorate.db.chunks import ChunkStore, chunk_counts, chunk_trouble, held_chunk, take_down_chunks
 from quorate.db.claims import claim, count_free, insert_new, is_held, lease_end
 from quorate.db.job_records import (
     CANCELLED,
@@ -103,14 +103,23 @@ class JobStore(ChunkStore):
 
     def fail(self, job_id: str, error: str, token: int | None = None) -> bool:
         """End the job with its error. False: it has ended already, or (with a token) another claimed it since."""
-        return self._end(job_id, FAILED, error, token)
+        with self._database.write() as connection:
+            return _end(connection, job_id, FAILED, error, token)
+
+    def fail_by_chunk(self, job_id: str, index: int, token: int, error: str) -> bool:
+        """End the job because of one of its chunks. False: another claimed that chunk since, or the job has ended."""
+        with self._database.write() as connection:
+            connection.execute(select(Job.id).where(Job.id == job_id).with_for_update())  # as `complete_chunk` does
+            held = select(Chunk.index).where(*held_chunk(job_id, index, token))
+            return connection.scalar(held) is not None and _end(connection, job_id, FAILED, error)
 
     def cancel(self, job_id: str) -> StoredJob:
         """End the job at once; whoever works on it hears of it at the next heartbeat. Cancelling twice is no error.
 
         Conflict where it is done or has failed.
         """
-        ended = self._end(job_id, CANCELLED, "cancelled")
+        with self._database.write() as connection:
+            ended = _end(connection, job_id, CANCELLED, "cancelled")
         job = self.get(job_id)
         if not ended and job.state != CANCELLED:
             raise Conflict(f"job {job_id} cannot be cancelled: it is {job.state} already")
@@ -142,16 +151,16 @@ class JobStore(ChunkStore):
             rows = claim(connection, Job, (state,), state, 1, lease_seconds)
         return stored_job(rows[0]) if rows else None
 
-    def _end(self, job_id: str, state: str, error: str, token: int | None = None) -> bool:
-        conditions = [Job.id == job_id, Job.state.not_in(ENDED)]
-        if token is not None:
-            conditions.append(Job.token == token)
-        values = {"state": state, "error": error, "ended_at": now(), "lease_until": None}
-        with self._database.write() as connection:
-            ended = connection.execute(update(Job).where(*conditions).values(**values)).rowcount == 1
-            if ended:
-                take_down_chunks(connection, job_id, state, error)
-        return ended
+
+def _end(connection: Connection, job_id: str, state: str, error: str, token: int | None = None) -> bool:
+    conditions = [Job.id == job_id, Job.state.not_in(ENDED)]
+    if token is not None:
+        conditions.append(Job.token == token)
+    values = {"state": state, "error": error, "ended_at": now(), "lease_until": None}
+    ended = connection.execute(update(Job).where(*conditions).values(**values)).rowcount == 1
+    if ended:
+        take_down_chunks(connection, job_id, state, error)
+    return ended
 
 
 def _get(connection: Connection, job_id: str) -> StoredJob:

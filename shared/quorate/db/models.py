@@ -38,6 +38,16 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
+class Message(TypeDecorator[str]):
+    """Text from anywhere, an error's for instance; what PostgreSQL or UTF-8 cannot hold is replaced."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Any) -> str | None:  # noqa: ARG002 - SQLAlchemy's signature
+        return value and value.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
+
+
 def now() -> datetime:
     return datetime.now(UTC)
 
@@ -140,7 +150,7 @@ class Claimable:
     attempts: Mapped[int] = mapped_column(Integer, default=0)
     lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime, default=None)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
-    error: Mapped[str] = mapped_column(Text, default="")
+    error: Mapped[str] = mapped_column(Message, default="")
 
 
 class SubmittedRequest(Claimable, Base):
