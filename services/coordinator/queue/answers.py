@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection, Sequence
 
+from quorate.db.claims import is_id
 from quorate.db.requests import NewRequest, RequestStore, StoredRequest
 from quorate.ensemble import Ensemble
-from quorate.errors import DeadlineExceeded, InvalidInput, NotFound, Unavailable
+from quorate.errors import DeadlineExceeded, InvalidInput, NotFound, Unavailable, shown
 from quorate.rpc.quorate.v1 import answers_pb2 as pb
 from quorate.settings import Settings
 from services.coordinator.queue.celery_app import REQUESTS_TASK
@@ -60,6 +61,8 @@ class Submissions:
             raise InvalidInput(
                 f"idempotency_key has {len(request.idempotency_key)} characters; give up to {MAX_KEY_LENGTH}"
             )
+        if "\x00" in request.idempotency_key:  # PostgreSQL would refuse everything that is accepted along with it
+            raise InvalidInput("idempotency_key holds a NUL character; give printable ones")
         if not request.request.inputs:
             raise InvalidInput("the request holds no tensor; send at least one")
         new = NewRequest(
@@ -78,13 +81,15 @@ class Submissions:
         NotFound for an id that is not (or no longer) kept; DeadlineExceeded when `timeout_seconds` pass first: the
         request goes on, and may be awaited again.
         """
+        if not is_id(request_id):  # it would be remembered, and looked up together with everybody else's
+            raise _not_kept(request_id)
         try:
             async with asyncio.timeout(timeout_seconds):
                 stored = await self._waiters.wait(request_id)
         except TimeoutError:
             raise DeadlineExceeded(f"request {request_id} has no answer yet; it goes on, await it again") from None
         if stored is None:
-            raise NotFound(f"no request has the id {request_id!r}; it was never accepted, or its time to live is over")
+            raise _not_kept(request_id)
         if stored.answer is None:
             raise from_columns(stored.error_code, stored.error)
         return pb.Answer.FromString(stored.answer)
@@ -99,3 +104,8 @@ class Submissions:
     async def _read_ended(self, ids: Collection[str]) -> dict[str, StoredRequest | None]:
         found = await self._sql.run(self._store.get_many, ids)
         return {key: found.get(key) for key in ids if key not in found or found[key].ended}
+
+
+def _not_kept(request_id: str) -> NotFound:
+    said = shown(request_id)
+    return NotFound(f"no request has the id {said}; it was never accepted, or its time to live is over")

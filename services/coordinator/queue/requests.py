@@ -121,7 +121,7 @@ class RequestDrain:
             if held:
                 try:
                     await self._sql.run(self._store.extend, held, self._lease_seconds)
-                except QuorateError as error:
+                except Exception as error:  # whatever it is, it must not end the heartbeat unseen
                     log.warning("leases cannot be prolonged", error=str(error))
 
     async def _give_back(self) -> None:

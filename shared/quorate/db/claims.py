@@ -7,6 +7,7 @@ Waiting work whose lease lies in the future is work put off: nobody holds it, an
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -20,11 +21,17 @@ from quorate.db.models import Claimable, now
 
 Condition = ColumnElement[bool]
 COUNTED = 1000
+_ID = re.compile("[0-9a-f]{32}")
 
 
 def new_id() -> str:
     """An id that nobody else makes: 32 hexadecimal digits."""
     return uuid.uuid4().hex
+
+
+def is_id(text: str) -> bool:
+    """Whether `new_id` may have made it."""
+    return _ID.fullmatch(text) is not None
 
 
 def lease_end(lease_seconds: float) -> datetime:

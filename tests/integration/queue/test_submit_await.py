@@ -109,3 +109,11 @@ async def test_a_request_that_breaks_every_model_is_given_up(platform: Platform)
     platform.house.reader.error = platform.house.counter.error = MemberError("division by zero")
     request_id = await submitted(platform.stubs, question(3))
     assert await status_of(awaited(platform.stubs, request_id)) is grpc.StatusCode.UNAVAILABLE
+
+
+async def test_an_id_or_key_that_sql_cannot_hold_is_refused_alone(platform: Platform) -> None:
+    stubs = platform.stubs
+    for request_id in ("a\x00b", "x" * 100_000, "é" * 32):
+        assert await status_of(awaited(stubs, request_id, 5)) is grpc.StatusCode.NOT_FOUND
+    kept = submitted(stubs, question(3), idempotency_key="a\x00b")
+    assert await status_of(kept) is grpc.StatusCode.INVALID_ARGUMENT
