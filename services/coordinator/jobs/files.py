@@ -53,11 +53,15 @@ class JobFolder:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         partial = Path(self._path(f"{ATTEMPTS}/{uuid.uuid4().hex}.partial"))
         partial.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
+        try:
+            with partial.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(path)
+        except BaseException:  # on a full disk, what is left behind would keep it full
+            partial.unlink(missing_ok=True)
+            raise
         _sync_folder(Path(path).parent)
 
     def write_table(self, name: str, table: pa.Table) -> WrittenFile:
@@ -75,10 +79,13 @@ class JobFolder:
             for table in tables:
                 writer.write_table(table)
                 rows += table.num_rows
+        self.sync(name)
         with self._fs.open(path, "rb") as written:
-            if self._local:
-                os.fsync(written.fileno())
             return WrittenFile(name, rows, hashlib.file_digest(written, "sha256").hexdigest())
+
+    def sync(self, name: str) -> None:
+        """Have a file that was written by `open` survive a crash of the machine."""
+        sync_file(self._fs, self._path(name))
 
     def read(self, name: str) -> bytes:
         """Return a whole file; FileNotFoundError where there is none."""
@@ -115,6 +122,15 @@ class JobFolder:
 
     def _path(self, name: str) -> str:
         return f"{self._root}/{name}"
+
+
+def sync_file(filesystem: Any, path: str) -> None:
+    """Put a written file and its name on the disk; an object store has done so when the file was closed."""
+    if not isinstance(filesystem, LocalFileSystem):
+        return
+    with Path(path).open("rb") as file:
+        os.fsync(file.fileno())
+    _sync_folder(Path(path).parent)
 
 
 def _sync_folder(folder: Path) -> None:

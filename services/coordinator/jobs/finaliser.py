@@ -45,7 +45,9 @@ def finalise(
         for index, winner in enumerate(winners):
             parts.append(_publish(folder, winner, f"part-{index:05d}.parquet"))
             progress.done += 1
-        rejects = folder.write_tables(f"{ATTEMPTS}/rejects-{token}.parquet", REJECTS_SCHEMA, _rejects(folder, winners))
+        rejects = folder.write_tables(
+            f"{ATTEMPTS}/rejects-{token}.parquet", REJECTS_SCHEMA, _rejects(folder, winners, progress)
+        )
         folder.publish(rejects.name, REJECTS)
         manifest = _manifest(job, parts, WrittenFile(REJECTS, rejects.rows, rejects.sha256))
         folder.write(MANIFEST, json.dumps(manifest, indent=2).encode())
@@ -72,10 +74,11 @@ def _publish(folder: JobFolder, winner: Mapping[str, Any], name: str) -> Written
     return WrittenFile(name, attempt.rows, attempt.sha256)
 
 
-def _rejects(folder: JobFolder, winners: Sequence[Mapping[str, Any]]) -> Iterator[pa.Table]:
+def _rejects(folder: JobFolder, winners: Sequence[Mapping[str, Any]], progress: Progress) -> Iterator[pa.Table]:
     for winner in winners:
         if winner["rejects"]:
             yield folder.read_table(written_file(winner["rejects"]).name)
+            progress.done += 1
 
 
 def _manifest(job: FinishedJob, parts: list[WrittenFile], rejects: WrittenFile) -> dict[str, Any]:

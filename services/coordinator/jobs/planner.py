@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import fsspec
 import pyarrow as pa
@@ -67,7 +68,7 @@ def plan(
                 batches = source.batches(columns, 0, rows, chunk_rows, ROW_GROUP_BYTES)
                 rows, source_url = _copy(batches, folder, token, chunk_rows, progress)
     else:
-        blocks = iter_blocks(input_url, chunk_rows)
+        blocks = iter_blocks(input_url, chunk_rows, partial(_step, progress))
         rows, source_url = _copy(_readable(blocks, ensemble, roles), folder, token, chunk_rows, progress)
     if not rows:
         raise InvalidInput(f"{input_url!r} holds no rows; give a table with at least one")
@@ -102,9 +103,10 @@ def _copy(
             writer = writer or pq.ParquetWriter(file, group.schema)
             writer.write_table(group)
             rows += group.num_rows
-            progress.done = rows
+            progress.done += group.num_rows
         if writer is not None:
             writer.close()
+    folder.sync(name)
     return rows, folder.url_of(name)
 
 
@@ -122,6 +124,10 @@ def _grouped(batches: Iterator[pa.RecordBatch], rows: int) -> Iterator[pa.Table]
                 held = []
     if held:
         yield pa.Table.from_batches(held)
+
+
+def _step(progress: Progress) -> None:
+    progress.done += 1
 
 
 def _count(batches: Sequence[pa.RecordBatch]) -> int:

@@ -9,6 +9,7 @@ import hashlib
 import re
 import uuid
 from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -20,6 +21,7 @@ from quorate.rpc.quorate.v1 import jobs_pb2 as pb
 from quorate.rpc.quorate.v1 import jobs_pb2_grpc as rpc
 from quorate.settings import Settings
 from quorate.tables import table_format
+from services.coordinator.jobs.files import sync_file
 from services.coordinator.jobs.servicer import job_files
 from services.coordinator.queue.threads import Threads
 
@@ -103,9 +105,11 @@ class _Upload:
 
     def finish(self) -> None:
         self._file.close()
+        sync_file(self._fs, self._path)
 
     def abandon(self) -> None:
-        self._file.close()
+        with suppress(OSError):  # on a full disk, closing fails on what is still to be written
+            self._file.close()
         if self._fs.exists(self._folder):
             self._fs.rm(self._folder, recursive=True)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -13,13 +13,19 @@ from quorate.errors import InvalidInput, not_utf8
 from quorate.tables.blocks import Block, check_columns
 
 MAX_LINE_BYTES = 64 << 20
+LOOKED_LINES = 1000
 INT64 = range(-(2**63), 2**63)
 
 
-def jsonl_schema(file: Any, shown: str) -> pa.Schema:
-    """Read the file once for its columns: those of every line, in the order they first appear."""
+def jsonl_schema(file: Any, shown: str, on_looked: Callable[[], None] | None = None) -> pa.Schema:
+    """Read the file once for its columns: those of every line, in the order they first appear.
+
+    `on_looked` is called after the first of every LOOKED_LINES lines.
+    """
     kinds: dict[str, set[type]] = {}
-    for line in _lines(file, shown):
+    for number, line in enumerate(_lines(file, shown)):
+        if on_looked is not None and number % LOOKED_LINES == 0:
+            on_looked()
         try:
             row = _parsed(line)
         except ValueError:

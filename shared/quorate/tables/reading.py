@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import PurePosixPath
 from typing import Any
@@ -51,17 +51,18 @@ def iter_batches(url: str, rows: int) -> Iterator[pa.RecordBatch]:
         yield block.batch
 
 
-def iter_blocks(url: str, rows: int) -> Iterator[Block]:
+def iter_blocks(url: str, rows: int, on_looked: Callable[[], None] | None = None) -> Iterator[Block]:
     """Yield the file's rows with their numbers, at most `rows` at a time, and which could not be read and why.
 
     All blocks have one schema; a CSV's columns are strings. A file without rows yields nothing. Errors as `read_table`.
+    A JSONL file is read once before its first block; `on_looked` is called now and then meanwhile.
     """
     kind = table_format(url)
     if kind == "parquet":
         yield from _parquet_blocks(url, rows)
     elif kind == "jsonl":
         with _opened(url) as file:
-            schema = jsonl_schema(file, url)
+            schema = jsonl_schema(file, url, on_looked)
         with _opened(url) as file:
             yield from jsonl_blocks(file, schema, rows, url)
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 from pathlib import Path
@@ -118,3 +119,20 @@ def test_the_same_files_come_out_on_an_object_store() -> None:
     for file in manifest["files"]:
         assert hashlib.sha256(folder.read(file["name"])).hexdigest() == file["sha256"]
     assert not folder.exists("_attempts")
+
+
+def test_every_file_of_rejects_that_is_read_is_progress(tmp_path: Path) -> None:
+    folder, progress = JobFolder((tmp_path / "out").as_uri()), Progress()
+    finalise(folder, 1, JOB, attempts(folder), progress)
+    assert progress.done == 3 + 1
+
+
+def test_a_write_that_fails_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "no space left on device")
+
+    folder = JobFolder((tmp_path / "out").as_uri())
+    monkeypatch.setattr("services.coordinator.jobs.files.os.fsync", full)
+    with pytest.raises(OSError, match="no space"):
+        folder.write("_attempts/00000-1.parquet", b"rows")
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]

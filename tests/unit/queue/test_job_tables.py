@@ -16,7 +16,7 @@ from services.coordinator.jobs.files import JobFolder
 from services.coordinator.jobs.lease import Progress
 from services.coordinator.jobs.planner import Plan, check_input, plan
 from services.coordinator.jobs.source import ParquetRows
-from services.coordinator.jobs.transfers import safe_name
+from services.coordinator.jobs.transfers import _Upload, safe_name
 from tests.support.members import LABELS, image_member, table_member, text_member
 
 PETS = Ensemble("pets", 1, Task.CLASSIFICATION, LABELS, (text_member(), image_member(), table_member()))
@@ -144,3 +144,23 @@ def test_names_of_uploads_hold_nothing_to_trip_over(given: str, kept: str) -> No
 def test_a_name_without_a_suffix_is_refused(name: str) -> None:
     with pytest.raises(InvalidInput, match="suffix"):
         safe_name(name)
+
+
+def test_a_long_look_for_the_columns_of_json_lines_is_progress(tmp_path: Path) -> None:
+    path, progress = tmp_path / "rows.jsonl", Progress()
+    path.write_text('{"text": "a"}\n' * 2500)
+    plan(path.as_uri(), JobFolder((tmp_path / "job").as_uri()), 1, PETS, ROLES, 1000, progress)
+    assert progress.done == 3 + 2500
+
+
+def test_an_upload_that_is_given_up_on_a_full_disk_is_removed(tmp_path: Path) -> None:
+    upload = _Upload((tmp_path / "up" / "rows.csv").as_uri(), 100)
+    upload.write(b"a,b")
+
+    class Full:
+        def close(self) -> None:
+            raise OSError("no space left on device")
+
+    upload._file = Full()
+    upload.abandon()
+    assert not (tmp_path / "up").exists()
