@@ -75,7 +75,11 @@ class JobsServicer(rpc.JobsServicer):
 
 
 def new_job(request: pb.CreateJobRequest, ensemble: Ensemble, settings: Settings) -> NewJob:
-    """Check a request and return the job to keep; without an output URL it writes below the platform's store."""
+    """Check a request and return the job to keep.
+
+    It writes to a folder of its own below the output URL, or below the platform's store where none is given: two
+    jobs never share one, so that neither can take the other's attempts or parts for its own.
+    """
     if not request.input_url:
         raise InvalidInput("input_url is empty; give the URL of a CSV, JSONL or Parquet file, or upload one")
     if not 0 <= request.chunk_rows <= MAX_CHUNK_ROWS:
@@ -90,7 +94,8 @@ def new_job(request: pb.CreateJobRequest, ensemble: Ensemble, settings: Settings
         "columns": list(checked_columns(request.columns)),
     }
     job = NewJob(ensemble.name, ensemble.version, request.input_url, "", options, request.idempotency_key)
-    output_url = request.output_url or f"{settings.resolved_store_url.rstrip('/')}/jobs/{job.id}"
+    below = request.output_url or f"{settings.resolved_store_url.rstrip('/')}/jobs"
+    output_url = f"{below.rstrip('/')}/{job.id}"
     return NewJob(job.ensemble, job.version, job.input_url, output_url, options, job.idempotency_key, id=job.id)
 
 

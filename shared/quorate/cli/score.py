@@ -34,7 +34,7 @@ def score(
         bool, typer.Option("--allow-degraded", help="Answer rows without members that are down, and mark them.")
     ] = False,
     output_url: Annotated[
-        str, typer.Option("--output-url", help="Where the platform writes [default: its store].")
+        str, typer.Option("--output-url", help="Where the platform makes the job's folder [default: its store].")
     ] = "",
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Return at once; see `quorate jobs`.")] = False,
     gateway: Gateway = "",

@@ -75,7 +75,7 @@ async def test_a_job_writes_the_columns_that_were_asked_for(platform: Platform) 
     job = await ended(stubs, await created(stubs, written(house, content), columns=columns, output_url=target))
     parts = scored(job)
     names = ["row", "label", "members.reader", "members.counter", "quorum", "expected_quality"]
-    assert (job.output_url, parts.column_names) == (target, names)
+    assert (job.output_url, parts.column_names) == (f"{target}/{job.job_id}", names)
     assert parts["quorum"].to_pylist() == [["counter"], *[["reader", "counter"]] * 9]
     assert parts["members.reader"][0].as_py() is None
     assert parts["members.counter"][1].as_py() == pytest.approx([0.1, 0.9])
