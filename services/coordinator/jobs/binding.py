@@ -12,11 +12,8 @@ from numpy.typing import NDArray
 
 from quorate.ensemble import Columns, Ensemble
 from quorate.errors import InvalidInput, InvalidRows, listed
-from quorate.tables import Block, Roles, columns_of, pack_images, roles_of_members
+from quorate.tables import REASON, Roles, columns_of, pack_images, roles_of_members
 from services.coordinator.engine.inputs import input_tensors
-
-REASON = "__quorate_reason__"
-"""In a file that was laid out for reading: why a row could not be read, null where it could."""
 
 
 @dataclass(frozen=True)
@@ -47,18 +44,6 @@ def read_columns(ensemble: Ensemble, roles: Roles, names: Sequence[str]) -> tupl
             f"{listed(names)}: rename them, or score the table with another ensemble"
         )
     return columns
-
-
-def in_place(block: Block, columns: Sequence[str]) -> pa.RecordBatch:
-    """Return the block with the rows that could not be read back where they stood, as nulls with their REASON."""
-    batch = block.batch.select(list(columns))
-    if not block.rejected:
-        return batch.append_column(REASON, pa.nulls(batch.num_rows, pa.string()))
-    numbers = np.concatenate([block.rows, np.fromiter(block.rejected, np.int64)])
-    order = np.argsort(numbers, kind="stable")
-    reasons = pa.array([block.rejected.get(int(number)) for number in numbers[order]], pa.string())
-    taken = pa.array(order, mask=order >= len(block.rows))
-    return batch.take(taken).append_column(REASON, reasons)
 
 
 def bind_rows(batch: pa.RecordBatch, first_row: int, ensemble: Ensemble, roles: Roles, folder: str) -> BoundRows:

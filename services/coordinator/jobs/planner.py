@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 
 from quorate.ensemble import Ensemble
 from quorate.errors import InvalidInput, NotFound
-from quorate.tables import Block, Roles, iter_blocks, table_format
-from services.coordinator.jobs.binding import in_place, read_columns
+from quorate.tables import Block, Roles, in_place, iter_blocks, table_format
+from services.coordinator.jobs.binding import read_columns
 from services.coordinator.jobs.files import PLANS, JobFolder
 from services.coordinator.jobs.lease import Progress
 from services.coordinator.jobs.source import ParquetRows

@@ -6,8 +6,8 @@ import asyncio
 
 from quorate.db import ClaimedChunk
 from quorate.ensemble import Ensemble
-from quorate.tables import Roles
-from services.coordinator.jobs.binding import REASON, BoundRows, bind_rows, read_columns
+from quorate.tables import REASON, Roles
+from services.coordinator.jobs.binding import BoundRows, bind_rows, read_columns
 from services.coordinator.jobs.context import JobContext, JobOptions, job_options
 from services.coordinator.jobs.files import JobFolder
 from services.coordinator.jobs.lease import Progress, under_lease

@@ -36,6 +36,7 @@ from quorate.client.scoring import (
     digests_of,
     is_url,
     read_manifest,
+    ready_to_send,
     require_file,
     upload_messages,
 )
@@ -161,7 +162,8 @@ class AsyncClient:
         return str(reply.url)
 
     async def create_job(self, ensemble: str, source: Source, **options: Any) -> JobProgress:
-        url = str(source) if is_url(source) else await self.upload(source)
+        with ready_to_send(source) as sent:
+            url = str(source) if sent is None else await self.upload(sent)
         with translated():
             return job_progress(await self._jobs.Create(job_request(ensemble, url, options)))
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -38,6 +40,18 @@ class ScoreResult:
 def is_url(source: Source) -> bool:
     """Tell a URL, which the platform reads by itself, from a local path, which is uploaded."""
     return isinstance(source, str) and "://" in source
+
+
+@contextmanager
+def ready_to_send(source: Source) -> Iterator[Path | None]:
+    """Give the local file to upload for a job, its pictures packed in where it names them by path; None for a URL."""
+    if is_url(source):
+        yield None
+        return
+    from quorate.tables import with_pictures  # PyArrow is for those who send files
+
+    with TemporaryDirectory(prefix="quorate-") as folder:
+        yield with_pictures(require_file(source), Path(folder))
 
 
 def upload_messages(source: Source) -> Iterator[jobs_pb2.UploadRequest]:

@@ -36,6 +36,7 @@ from quorate.client.scoring import (
     digests_of,
     is_url,
     read_manifest,
+    ready_to_send,
     require_file,
     upload_messages,
 )
@@ -178,7 +179,8 @@ class Client:
 
     def create_job(self, ensemble: str, source: Source, **options: Any) -> JobProgress:
         """Start scoring a file, uploading it first where it is local; options as in `score`."""
-        url = str(source) if is_url(source) else self.upload(source)
+        with ready_to_send(source) as sent:
+            url = str(source) if sent is None else self.upload(sent)
         with translated():
             return job_progress(self._jobs.Create(job_request(ensemble, url, options)))
 

@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 
 from quorate.errors import InvalidInput
 
+REASON = "__quorate_reason__"
+"""In a file that was laid out for reading: why a row could not be read, null where it could."""
+
 
 @dataclass(frozen=True)
 class Block:
@@ -32,3 +35,15 @@ def check_columns(names: Sequence[str], shown: str) -> None:
         raise InvalidInput(
             f"{shown} has more than one column named {', '.join(map(repr, twice))}; give each its own name"
         )
+
+
+def in_place(block: Block, columns: Sequence[str]) -> pa.RecordBatch:
+    """Return the block with the rows that could not be read back where they stood, as nulls with their REASON."""
+    batch = block.batch.select(list(columns))
+    if not block.rejected:
+        return batch.append_column(REASON, pa.nulls(batch.num_rows, pa.string()))
+    numbers = np.concatenate([block.rows, np.fromiter(block.rejected, np.int64)])
+    order = np.argsort(numbers, kind="stable")
+    reasons = pa.array([block.rejected.get(int(number)) for number in numbers[order]], pa.string())
+    taken = pa.array(order, mask=order >= len(block.rows))
+    return batch.take(taken).append_column(REASON, reasons)

@@ -91,7 +91,7 @@ def _guess_bytes(known: pa.Array) -> Guess:
 
 def _guess_strings(known: pa.Array, rows: int) -> Guess:
     distinct = pc.count_distinct(known).as_py()
-    if pc.mean(pc.match_substring_regex(known, PICTURE_SUFFIXES).cast(pa.float64())).as_py() > 0.9:
+    if are_picture_paths(known):
         return "image", "paths of pictures"
     if constant := _constant(known, rows):
         return constant
@@ -103,6 +103,13 @@ def _guess_strings(known: pa.Array, rows: int) -> Guess:
     if distinct > min(MOST_CATEGORIES, max(10, len(known) // 2)):
         return IGNORED, f"too many categories: {distinct} in {len(known)} cells"
     return "categorical", f"{distinct} categories"
+
+
+def are_picture_paths(known: pa.Array) -> bool:
+    """Whether these strings, none of them null, are paths of pictures, nearly all of them."""
+    return (
+        len(known) > 0 and pc.mean(pc.match_substring_regex(known, PICTURE_SUFFIXES).cast(pa.float64())).as_py() > 0.9
+    )
 
 
 def _guess_numbers(known: pa.Array, rows: int) -> Guess:

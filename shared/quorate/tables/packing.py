@@ -55,7 +55,7 @@ def pack_images(
     for entry in roles.used:
         column = _find(packed, entry)
         if entry.role == "image" and column is not None and is_string(plain(column).type):
-            cells, rejected = _files(plain(column).to_pylist(), base, anywhere)
+            cells, rejected = picture_files(plain(column).to_pylist(), base, anywhere)
             name = entry.column if entry.column in packed.column_names else entry.name
             index = packed.column_names.index(name)
             packed = packed.set_column(index, name, pa.array(cells, pa.large_binary()))
@@ -102,7 +102,8 @@ def _given(column: NDArray[Any]) -> NDArray[np.bool_]:
     return np.fromiter(map(bool, column), bool, len(column))
 
 
-def _files(paths: list[str | None], base: str, anywhere: bool) -> tuple[list[bytes], dict[int, str]]:
+def picture_files(paths: list[str | None], base: str, anywhere: bool) -> tuple[list[bytes], dict[int, str]]:
+    """Read pictures by their paths from the folder `base`; what could not be read is empty, its reason by its place."""
     fs, root = fsspec.core.url_to_fs(base)
     cells, rejected = [], {}
     for row, path in enumerate(paths):
