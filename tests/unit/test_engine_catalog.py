@@ -12,8 +12,9 @@ import pytest
 
 from quorate.ensemble import Ensemble, Quality, Task
 from quorate.errors import InvalidInput, NotFound, Unavailable
+from quorate.quality import expected_quality_of
 from services.coordinator.engine import Catalog, CatalogWatcher, read_catalog
-from services.coordinator.engine.answer import expected_quality, wanted_outputs
+from services.coordinator.engine.answer import wanted_outputs
 from services.coordinator.engine.pacing import Pace
 from tests.support.members import LABELS, text_member
 
@@ -107,12 +108,12 @@ def test_the_watchers_thread_outlives_a_database_that_is_away() -> None:
 def test_quality_is_that_of_each_rows_own_pattern() -> None:
     quality = {"11": Quality("accuracy", 0.9, 0.8, 1.0, 40), "10": Quality("accuracy", 0.5, 0.4, 0.6, 30)}
     both_rows = np.array([[True, True], [True, True]])
-    assert expected_quality(quality, both_rows) == quality["11"]
-    mixed = expected_quality(quality, np.array([[True, True], [True, False]]))
+    assert expected_quality_of(quality, both_rows) == quality["11"]
+    mixed = expected_quality_of(quality, np.array([[True, True], [True, False]]))
     assert mixed is not None
     assert (mixed.value, mixed.low, mixed.high, mixed.rows) == pytest.approx((0.7, 0.6, 0.8, 30))
-    assert expected_quality(quality, np.array([[False, True], [True, True]])) is None
-    assert expected_quality({}, both_rows) is None
+    assert expected_quality_of(quality, np.array([[False, True], [True, True]])) is None
+    assert expected_quality_of({}, both_rows) is None
 
 
 def test_outputs_are_named_for_the_task_and_members_on_request() -> None:

@@ -1,15 +1,14 @@
-"""From what the members said to one answer: outputs aligned, combined, and the quorum's expected quality."""
+"""From what the members said to one answer: outputs aligned, checked against what was asked for, and named."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from quorate.combiners.base import pattern_of
-from quorate.ensemble import BoolArray, FloatArray, Quality, Task
+from quorate.ensemble import BoolArray, FloatArray, Task
 from quorate.errors import InvalidInput
 from services.coordinator.engine.fanout import Ask
 
@@ -54,25 +53,6 @@ def aligned(asks: Sequence[Ask], rows: int, width: int) -> tuple[FloatArray, Boo
             outputs[index, where] = ask.future.result()
             present[index, where] = True
     return outputs, present
-
-
-def expected_quality(quality: Mapping[str, Quality], present: BoolArray) -> Quality | None:
-    """Return what the members present reach together; None where some pattern of rows was never measured.
-
-    Rows that differ in who answered are averaged, each by the quality of its own pattern.
-    """
-    if not quality:
-        return None
-    first = present[:, 0]
-    if bool((present == first[:, None]).all()):
-        return quality.get(pattern_of(first))
-    patterns, counts = np.unique(present, axis=1, return_counts=True)
-    found = [quality.get(pattern_of(patterns[:, index])) for index in range(patterns.shape[1])]
-    known = [one for one in found if one is not None]
-    if len(known) < len(found) or len({one.metric for one in known}) > 1:
-        return None
-    value, low, high = np.average([(q.value, q.low, q.high) for q in known], axis=0, weights=counts).tolist()
-    return Quality(known[0].metric, value, low, high, min(one.rows for one in known))
 
 
 def named_outputs(

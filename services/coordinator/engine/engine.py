@@ -12,8 +12,9 @@ from functools import partial
 
 from quorate.ensemble import Answer, BoolArray, Columns, Ensemble, Member, MemberReport, Status
 from quorate.errors import DeadlineExceeded, InvalidInput, InvalidRows, NotQuorate, QuorateError
+from quorate.quality import expected_quality_of
 from quorate.settings import Settings
-from services.coordinator.engine.answer import aligned, expected_quality, named_outputs, wanted_outputs
+from services.coordinator.engine.answer import aligned, named_outputs, wanted_outputs
 from services.coordinator.engine.asking import asks_for
 from services.coordinator.engine.batching import BatchLimits, Coalescer
 from services.coordinator.engine.catalog import Catalog
@@ -151,7 +152,7 @@ class Engine:
             named_outputs(wanted, combined, outputs, plan.members, plan.labels),
             reports,
             present,
-            expected_quality(ensemble.quality, present),
+            expected_quality_of(ensemble.quality, present),
         )
         self._reserve.note(loop.time() - gathered)
         return answer
