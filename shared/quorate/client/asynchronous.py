@@ -6,6 +6,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -162,7 +163,8 @@ class AsyncClient:
         return str(reply.url)
 
     async def create_job(self, ensemble: str, source: Source, **options: Any) -> JobProgress:
-        with ready_to_send(source) as sent:
+        with ExitStack() as held:
+            sent = await asyncio.to_thread(held.enter_context, ready_to_send(source))
             url = str(source) if sent is None else await self.upload(sent)
         with translated():
             return job_progress(await self._jobs.Create(job_request(ensemble, url, options)))
